@@ -95,7 +95,7 @@ export function asVarveError(error: unknown): unknown {
 
 /** The `errno` name of a failed system call, whether Node's `fs` or our own `sys/` reported it. */
 export function errnoOf(error: unknown): string | undefined {
-  if (error instanceof VarveError) return error.details["errno"] as string | undefined;
+  if (error instanceof VarveError) return error.details.errno as string | undefined;
   if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
   return undefined;
 }
