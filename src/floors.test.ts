@@ -9,6 +9,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   "errors.ts": -1,
   tar: 1,
   io: 1,
+  json: 1,
   fstree: 2,
   driver: 3,
   layer: 4,

@@ -277,7 +277,7 @@ const oneOf =
 const sequence =
   (...readers: Reader[]): Reader =>
   (text, at) =>
-    readers.reduce((ends, reader) => union([...ends].map((end) => reader(text, end))), new Set([at]));
+    readers.reduce((ends, reader) => union(Array.from(ends, (end) => reader(text, end))), new Set([at]));
 const many =
   (reader: Reader): Reader =>
   (text, at) => {
