@@ -18,8 +18,8 @@ export interface Header {
   /** Bytes of the file's content, holes included. May be other than 0 for types that have no payload. */
   readonly size: number;
   readonly mtime: Time;
-  readonly atime?: Time;
-  readonly ctime?: Time;
+  readonly atime?: Time | undefined;
+  readonly ctime?: Time | undefined;
   /** The type flag, one character of `TYPE` or any other byte; V7's NUL has become `file` or `directory`. */
   readonly type: string;
   readonly userName: ByteString;
@@ -30,7 +30,7 @@ export interface Header {
   readonly records: ReadonlyMap<string, ByteString>;
   readonly format: Format;
   /** The fragments of a sparse file that hold data, in order; what lies between and behind them, up to `size`, is zeros. */
-  readonly sparse?: readonly Fragment[];
+  readonly sparse?: readonly Fragment[] | undefined;
   /** Bytes that follow in the stream: 0 for types without payload, the sum of the fragments for a sparse file. */
   readonly payloadSize: number;
 }
@@ -98,4 +98,4 @@ export function newHeader(fields: Partial<Header> & Pick<Header, "name">): Heade
 }
 
 const EPOCH: Time = { seconds: 0, nanoseconds: 0 };
-const NO_RECORDS: ReadonlyMap<string, ByteString> = new Map();
+export const NO_RECORDS: ReadonlyMap<string, ByteString> = new Map();
