@@ -91,10 +91,10 @@ describe("names", () => {
     expect(errnoFrom(() => statAt(dir, "x".repeat(256) as ByteString))).toBe("ENAMETOOLONG");
   });
 
-  test("a directory of many thousand names is listed whole", () => {
-    for (let i = 0; i < 5000; i++) symlinkAt(name("x"), dir, name(`some-longer-name-${i}`));
-    expect(new Set(readDirectory(dir)).size).toBe(5000);
-    expect(readDirectory(dir)).toHaveLength(5000);
+  test("a directory larger than what the kernel tells at once is listed whole, again and again", () => {
+    for (let i = 0; i < 700; i++) symlinkAt(name("x"), dir, name(`${"long".repeat(50)}-${i}`));
+    expect(new Set(readDirectory(dir)).size).toBe(700);
+    expect(readDirectory(dir)).toHaveLength(700);
   });
 
   test("a listing tells directories from the rest", () => {

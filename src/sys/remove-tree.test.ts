@@ -25,7 +25,7 @@ afterEach(() => removeTree(path));
 test("a tree goes whole, and what is beside it stays", () => {
   mkdirSync(join(path, "tree/a/b"), { recursive: true });
   mkdirSync(join(path, "tree/a/c"), { recursive: true });
-  for (let i = 0; i < 3000; i++) writeFileSync(join(path, `tree/a/b/${i}`), "x");
+  for (let i = 0; i < 700; i++) symlinkSync("x", join(path, `tree/a/b/${"long".repeat(50)}-${i}`));
   writeFileSync(join(path, "tree/file"), "x");
   writeFileSync(join(path, "tree2"), "x");
   removeTree(join(path, "tree"));
@@ -57,9 +57,9 @@ test("links are removed and never followed, a final slash or not", () => {
 test("a tree deeper than any path is removed", () => {
   const name = fromText("some-directory");
   let dir = openDirectory(path);
-  for (let depth = 0; depth < 5000; depth++) {
+  for (let depth = 0; depth < 1000; depth++) {
     makeDirectoryAt(dir, name, 0o755);
-    closeFile(openAt(dir, fromText("f"), constants.O_WRONLY | constants.O_CREAT, 0o600));
+    if (depth % 100 === 0) closeFile(openAt(dir, fromText("f"), constants.O_WRONLY | constants.O_CREAT, 0o600));
     const below = openAt(dir, name, constants.O_RDONLY | constants.O_DIRECTORY);
     closeFile(dir);
     dir = below;
