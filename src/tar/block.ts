@@ -21,7 +21,7 @@ export interface ParsedBlock {
 }
 
 /** Bytes of zeros behind so much payload, up to the next block. */
-export function paddingOf(size: number): number {
+export function paddingLength(size: number): number {
   const over = size % BLOCK;
   return over === 0 ? 0 : BLOCK - over;
 }

@@ -1,5 +1,5 @@
 import type { ByteString } from "../sys/byte-string.ts";
-import { BLOCK, GNU, type HeaderDraft, isZeroBlock, PAX, paddingOf, parseBlock, USTAR } from "./block.ts";
+import { BLOCK, GNU, type HeaderDraft, isZeroBlock, PAX, paddingLength, parseBlock, USTAR } from "./block.ts";
 import { type Format, type Fragment, type Header, isHeaderOnly, newHeader, TYPE } from "./header.ts";
 import { parseDecimal, parseNumeric } from "./numeric.ts";
 import { mergeRecords, parseRecords } from "./pax.ts";
@@ -89,7 +89,7 @@ function* readEntry(reader: Context): Demands<Entry | undefined> {
         formats &= PAX;
         records = parseRecords(yield* readSpecial(reader, header.size));
         if (records === undefined) throw invalid(reader, "PAX records");
-        const rest = paddingOf(header.size);
+        const rest = paddingLength(header.size);
         if (header.type === TYPE.paxGlobal) return { header: globalHeader(header, records, formats), padding: rest };
         if (rest > 0) yield padding(rest);
         break;
@@ -100,7 +100,7 @@ function* readEntry(reader: Context): Demands<Entry | undefined> {
         const text = untilNul(yield* readSpecial(reader, header.size));
         if (header.type === TYPE.gnuLongName) longName = text;
         else longLink = text;
-        const rest = paddingOf(header.size);
+        const rest = paddingLength(header.size);
         if (rest > 0) yield padding(rest);
         break;
       }
@@ -112,7 +112,7 @@ function* readEntry(reader: Context): Demands<Entry | undefined> {
         settle(header, reader);
         if (header.type === TYPE.gnuSparse) yield* readOldSparse(reader, header, block);
         else if (records !== undefined) yield* readPaxSparse(reader, header);
-        return { header, padding: paddingOf(header.payloadSize) };
+        return { header, padding: paddingLength(header.payloadSize) };
       }
     }
   }
