@@ -2,6 +2,7 @@ import type { ChainID, DiffID } from "../digest/chain-id.ts";
 import type { LayerContent } from "../driver/driver.ts";
 import type { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import type { GoInteger } from "../json/go-type.ts";
 
 /**
  * The layer store (FORMATS 2): read-only layers, each a difference to its parent, named by the chain of DiffIDs below
@@ -31,9 +32,9 @@ export interface LayerInfo {
 /** The content of `descriptor.json`. */
 export interface Descriptor {
   readonly mediaType: string;
-  readonly size: number;
+  readonly size: GoInteger;
   readonly digest: string;
-  readonly urls: readonly string[];
+  readonly urls: readonly string[] | null;
 }
 
 /**

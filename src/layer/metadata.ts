@@ -62,15 +62,19 @@ export interface LayerTransaction {
   write(record: LayerRecord): Promise<void>;
   /** The visible step. Fails with `already-exists` when the chain has a record, and can then still be cancelled. */
   commit(chain: ChainID): Promise<void>;
-  /** Leaves no trace. Does nothing after a commit. */
+  /** Leaves no trace. */
   cancel(): Promise<void>;
+  /** Leaves the announcement, for `leftovers`. */
+  abandon(): Promise<void>;
 }
 
 export interface MountTransaction {
   /** The visible step. Fails with `already-exists` when the name has a record, and can then still be cancelled. */
   commit(name: string): Promise<void>;
-  /** Leaves no trace. Does nothing after a commit. */
+  /** Leaves no trace. */
   cancel(): Promise<void>;
+  /** Leaves the announcement, for `leftovers`. */
+  abandon(): Promise<void>;
 }
 
 /** Takes the lines of a tar-split. Whoever writes much waits for `drained` whenever it is `full`. */
@@ -81,8 +85,8 @@ export interface SplitSink {
   drained(): Promise<void>;
 }
 
-/** A record on its way out. */
-export interface Removal {
+/** A record on its way out. Disposing of it before it is finished leaves the rest to `leftovers`. */
+export interface Removal extends Disposable {
   /** Drops what is left of the record, after the trees. */
   finish(): Promise<void>;
 }

@@ -1,47 +1,149 @@
 import type { ChainID } from "../digest/chain-id.ts";
 import type { Driver } from "../driver/driver.ts";
 import type { ByteSource } from "../io/byte-source.ts";
-import type { BrokenLayer, Descriptor, Layer, LayerInfo, ReleasedLayer } from "./layer.ts";
+import { type Reclaimed, reclaim } from "./collect.ts";
+import type { BrokenLayer, Layer, LayerInfo, ReleasedLayer } from "./layer.ts";
+import { LayerHandle } from "./layer-handle.ts";
+import { LayerTable } from "./layer-table.ts";
 import type { LayerMetadata } from "./metadata.ts";
-import type { RWLayer } from "./rw-layer.ts";
+import { type RegisterOptions, register } from "./register.ts";
+import { MountedLayer, type RWLayer } from "./rw-layer.ts";
+import { type Commit, knownLayer, type StoreContext } from "./store-context.ts";
+import { type CreateRWOptions, createWritable, knownMount, releaseWritable } from "./writable.ts";
 
 export interface LayerStoreOptions {
   readonly driver: Driver;
   readonly metadata: LayerMetadata;
-  /** Runs a visible step while no other process makes one. May be called inside such a section of the caller's. */
-  readonly commit?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
-  /** Whether somebody whom this store cannot see uses a chain. Asked in a commit section. */
+  /**
+   * Runs a visible step while nobody else makes one, neither another process nor another call of this one. A caller may
+   * already be inside such a section. Without it the steps of this store take turns, and no other process may write.
+   */
+  readonly commit?: Commit | undefined;
+  /** Whether somebody whom this store cannot see uses a chain. Asked inside a visible step. */
   readonly heldElsewhere?: ((chain: ChainID) => boolean) | undefined;
-  /** Told in a commit section which chain a registration is about to hand out. */
+  /** Told inside a visible step which chain a registration is about to hand out. */
   readonly onHandOut?: ((chain: ChainID) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-export interface RegisterOptions {
-  readonly descriptor?: Descriptor | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Told after each chunk how many bytes of the stream were taken in so far. */
-  readonly onBytes?: ((total: number) => void) | undefined;
+/**
+ * The layers and writable layers of one driver in one data-root. Many processes may have the same root open: what takes
+ * long (unpacking, removing trees) goes on beside the others, and `commit` keeps apart the short steps that make a
+ * record appear or disappear. In such a step the store looks at the disk again.
+ *
+ * @example
+ * const store = await LayerStore.open({ driver, metadata: new FileMetadata(directory, { sync: true }) });
+ * const base = await store.register(createReadStream("layer.tar"), undefined);
+ * const released = await base.release();
+ */
+export class LayerStore {
+  readonly #context: StoreContext;
+
+  /** Reads all records. Writes nothing; a root that does not exist yet is an empty one. */
+  static async open(options: LayerStoreOptions): Promise<LayerStore> {
+    const store = new LayerStore(options);
+    await store.refresh();
+    return store;
+  }
+
+  private constructor({ driver, metadata, ...options }: LayerStoreOptions) {
+    const warn = options.onWarning ?? (() => {});
+    const context: StoreContext = {
+      driver,
+      metadata,
+      table: new LayerTable(metadata, warn),
+      commit: options.commit ?? inTurns(),
+      heldElsewhere: options.heldElsewhere ?? (() => false),
+      onHandOut: options.onHandOut ?? (() => {}),
+      warn,
+    };
+    this.#context = context;
+  }
+
+  /** Records that lie on disk and cannot be used, with the reason. */
+  get broken(): readonly BrokenLayer[] {
+    return this.#context.table.broken;
+  }
+
+  has(chain: ChainID): boolean {
+    return this.#context.table.layers.has(chain);
+  }
+
+  /** A reference to a layer. @throws VarveError `not-found` */
+  get(chain: ChainID): Layer {
+    return new LayerHandle(knownLayer(this.#context, chain), this.#context);
+  }
+
+  /** Every usable layer, as of now. */
+  map(): ReadonlyMap<ChainID, LayerInfo> {
+    return new Map(this.#context.table.layers);
+  }
+
+  /** Takes notice of what other processes did. Handles and writable layers that are out stay what they are. */
+  async refresh(): Promise<void> {
+    this.#context.table.refresh();
+  }
+
+  /**
+   * Stores a layer, or finds that it is there already. When it fails, everything is as it was before.
+   *
+   * @param stream the uncompressed tar
+   * @param parent the stack that the layer changes; `undefined` for a base layer
+   * @returns a reference, also when the chain was known
+   * @throws VarveError `not-found` for the parent, `too-large` for the 126th layer of a stack, `invalid-archive` for a tar
+   *   that cannot be stored, `conflict` when another process deleted the parent meanwhile, `cancelled`
+   */
+  register(stream: ByteSource, parent: ChainID | undefined, options: RegisterOptions = {}): Promise<Layer> {
+    return register(this.#context, stream, parent, options);
+  }
+
+  /**
+   * Makes a writable layer. When it fails, everything is as it was before.
+   *
+   * @param name one file name; Docker uses the container's id
+   * @throws VarveError `already-exists`, `not-found` for the parent, `permission` where the driver needs root
+   */
+  async createRW(name: string, options: CreateRWOptions = {}): Promise<RWLayer> {
+    return new MountedLayer(await createWritable(this.#context, name, options), this.#context.driver);
+  }
+
+  /** @throws VarveError `not-found` */
+  getRW(name: string): RWLayer {
+    return new MountedLayer(knownMount(this.#context, name), this.#context.driver);
+  }
+
+  hasRW(name: string): boolean {
+    return this.#context.table.mounts.has(name);
+  }
+
+  rwNames(): string[] {
+    return [...this.#context.table.mounts.keys()];
+  }
+
+  /**
+   * Deletes a writable layer, its init layer, and the layers below as far as nobody else refers to them.
+   *
+   * @returns the read-only layers that were deleted, top first
+   * @throws VarveError `in-use` while it is mounted. When a tree cannot be removed the writable layer is kept.
+   */
+  releaseRW(layer: RWLayer): Promise<ReleasedLayer[]> {
+    return releaseWritable(this.#context, layer.name);
+  }
+
+  /**
+   * Takes away what processes left that died in the middle of a registration or a deletion, with its trees. Never touches
+   * what a living process works on, or a tree that a usable record names.
+   */
+  cleanup(): Promise<Reclaimed[]> {
+    return reclaim(this.#context);
+  }
 }
 
-export interface CreateRWOptions {
-  readonly parent?: ChainID | undefined;
-  /** Fills an init layer under the writable one; without it there is none. */
-  readonly init?: ((mountedPath: string) => void | Promise<void>) | undefined;
-}
-
-export declare class LayerStore {
-  static open(options: LayerStoreOptions): Promise<LayerStore>;
-  readonly broken: readonly BrokenLayer[];
-  register(stream: ByteSource, parent: ChainID | undefined, options?: RegisterOptions): Promise<Layer>;
-  get(chain: ChainID): Layer;
-  has(chain: ChainID): boolean;
-  map(): ReadonlyMap<ChainID, LayerInfo>;
-  refresh(): Promise<void>;
-  createRW(name: string, options?: CreateRWOptions): Promise<RWLayer>;
-  getRW(name: string): RWLayer;
-  hasRW(name: string): boolean;
-  rwNames(): string[];
-  releaseRW(layer: RWLayer): Promise<ReleasedLayer[]>;
-  cleanup(): Promise<string[]>;
+function inTurns(): Commit {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => {});
+    return turn;
+  };
 }

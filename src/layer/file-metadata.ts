@@ -1,0 +1,181 @@
+import { randomInt } from "node:crypto";
+import { chmodSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { ChainID } from "../digest/chain-id.ts";
+import { hexOf } from "../digest/digest.ts";
+import { randomID } from "../digest/random-id.ts";
+import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { type ByteSource, fileSource } from "../io/byte-source.ts";
+import { WriteSet } from "../io/write-set.ts";
+import { FileLock } from "../sys/lock.ts";
+import { removeTree } from "../sys/remove-tree.ts";
+import { syncDirectory } from "../sys/sync.ts";
+import { LayerDraft, MountDraft } from "./draft.ts";
+import type { LayerMetadata, LayerRecord, Leftover, MountRecord, MountRemoval, Removal } from "./metadata.ts";
+import { readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
+import { SetAside } from "./set-aside.ts";
+
+/**
+ * The layerdb (FORMATS 2): `sha256/<chain hex>/` for each layer, `mounts/<name>/` for each writable one, `tmp/` for what
+ * is being made. dockerd reads and writes the same files. Beyond what it does:
+ *
+ * - whoever makes or deletes a record holds a lock on its directory, so that what a dead process left can be told from
+ *   what a living one is at;
+ * - a writable layer's record appears by one rename and leaves by one, into a write set in `tmp/`;
+ * - a broken record that stands in the way of a new one moves to `tmp/broken-<chain hex>-<digits>`, where dockerd never
+ *   looks. Its tree is kept: other layers' trees may stand on it.
+ *
+ * Nothing is written before the first record is.
+ */
+export class FileMetadata implements LayerMetadata {
+  readonly #layers: string;
+  readonly #mounts: string;
+  readonly #drafts: string;
+  readonly #sync: boolean;
+
+  /** @param directory `<root>/image/<driver>/layerdb` @param options.sync whether records outlive a power loss */
+  constructor(directory: string, { sync }: { readonly sync: boolean }) {
+    this.#layers = join(directory, "sha256");
+    this.#mounts = join(directory, "mounts");
+    this.#drafts = join(directory, "tmp");
+    this.#sync = sync;
+  }
+
+  chains(): ChainID[] {
+    return directoriesIn(this.#layers)
+      .filter((name) => CHAIN_HEX.test(name))
+      .map((hex): ChainID => `sha256:${hex}`);
+  }
+
+  layerStamp(chain: ChainID): string | undefined {
+    return stampOf(this.#layer(chain));
+  }
+
+  readLayer(chain: ChainID): LayerRecord {
+    if (this.layerStamp(chain) === undefined) throw noRecord(chain);
+    return readLayerFiles(this.#layer(chain));
+  }
+
+  splitStream(chain: ChainID): ByteSource {
+    return fileSource(join(this.#layer(chain), "tar-split.json.gz"));
+  }
+
+  mounts(): string[] {
+    return directoriesIn(this.#mounts);
+  }
+
+  mountStamp(name: string): string | undefined {
+    return stampOf(join(this.#mounts, name));
+  }
+
+  readMount(name: string): MountRecord {
+    if (this.mountStamp(name) === undefined) throw noRecord(name);
+    return readMountFiles(join(this.#mounts, name));
+  }
+
+  async beginLayer(cacheID: string): Promise<LayerDraft> {
+    return this.#begin((files) => new LayerDraft(files, cacheID, (chain) => this.#layer(chain)));
+  }
+
+  async beginMount(record: MountRecord): Promise<MountDraft> {
+    return this.#begin((files) => new MountDraft(files, record, (name) => join(this.#mounts, name)));
+  }
+
+  async setLayerAside(chain: ChainID): Promise<Removal> {
+    const path = this.#layer(chain);
+    return SetAside.move(path, `${path}-${randomID()}-removing`, this.#sync);
+  }
+
+  async setMountAside(name: string): Promise<MountRemoval> {
+    this.#makeDirectories();
+    return SetAside.move(join(this.#mounts, name), this.#newDraft("write-set"), this.#sync);
+  }
+
+  async putBrokenAside(chain: ChainID): Promise<string> {
+    this.#makeDirectories();
+    const path = this.#newDraft(`broken-${hexOf(chain)}`);
+    renameSync(this.#layer(chain), path);
+    if (this.#sync) syncDirectory(this.#layers);
+    return path;
+  }
+
+  leftovers(): Leftover[] {
+    const drafts = directoriesIn(this.#drafts).filter((name) => DRAFT.test(name));
+    const removals = directoriesIn(this.#layers).filter((name) => REMOVING.test(name));
+    const paths = [
+      ...drafts.map((name) => join(this.#drafts, name)),
+      ...removals.map((name) => join(this.#layers, name)),
+    ];
+    return paths.map(abandonedAt).filter((leftover) => leftover !== undefined);
+  }
+
+  #layer(chain: ChainID): string {
+    return join(this.#layers, hexOf(chain));
+  }
+
+  #newDraft(what: string): string {
+    return join(this.#drafts, `${what}-${randomInt(2 ** 47)}`);
+  }
+
+  #begin<T>(draft: (files: WriteSet) => T): T {
+    this.#makeDirectories();
+    const files = WriteSet.open(this.#drafts, { sync: this.#sync });
+    try {
+      return draft(files);
+    } catch (error) {
+      files.cancel();
+      throw error;
+    }
+  }
+
+  #makeDirectories(): void {
+    for (const path of [this.#layers, this.#mounts, this.#drafts]) {
+      if (stampOf(path) !== undefined) continue;
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      mkdirSync(path, { recursive: true });
+      chmodSync(path, 0o755); // whatever the umask
+    }
+  }
+}
+
+const CHAIN_HEX = /^[0-9a-f]{64}$/;
+const REMOVING = /^[0-9a-f]{64}-.*-removing$/s;
+/** The second one is that of Docker 1.10 to 1.12. */
+const DRAFT = /^(write-set|layer)-[0-9]+$/;
+
+/** None when there is no such directory. */
+function directoriesIn(path: string): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw asVarveError(error);
+  }
+}
+
+/** A directory that takes another one's place has another inode, or at least another time. */
+function stampOf(directory: string): string | undefined {
+  const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
+  return stat?.isDirectory() ? `${stat.ino} ${stat.mtimeNs}` : undefined;
+}
+
+function noRecord(name: string): VarveError {
+  return new VarveError("not-found", `${name} has no record`, { name });
+}
+
+function abandonedAt(path: string): Leftover | undefined {
+  const lock = FileLock.tryAcquire(path, "exclusive");
+  if (lock === undefined) return undefined;
+  if (stampOf(path) === undefined) {
+    // Whoever held it has published or removed it between the listing and the lock.
+    lock.release();
+    return undefined;
+  }
+  return {
+    path,
+    trees: treesNamedIn(path),
+    discard: async () => removeTree(path),
+    [Symbol.dispose]: () => lock.release(),
+  };
+}

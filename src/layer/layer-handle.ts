@@ -1,0 +1,90 @@
+import type { ChainID, DiffID } from "../digest/chain-id.ts";
+import type { LayerContent } from "../driver/driver.ts";
+import { VarveError } from "../errors.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { collect } from "./collect.ts";
+import type { Descriptor, Layer, ReleasedLayer } from "./layer.ts";
+import type { LayerEntry } from "./layer-table.ts";
+import { layerTar } from "./layer-tar.ts";
+import type { StoreContext } from "./store-context.ts";
+
+/** One reference to an entry of the table, from its making to `release` or `forget`. */
+export class LayerHandle implements Layer {
+  readonly #entry: LayerEntry;
+  readonly #context: StoreContext;
+  #held = true;
+
+  constructor(entry: LayerEntry, context: StoreContext) {
+    this.#entry = entry;
+    this.#context = context;
+    entry.references++;
+  }
+
+  get chainID(): ChainID {
+    return this.#entry.chainID;
+  }
+  get diffID(): DiffID {
+    return this.#entry.diffID;
+  }
+  get parent(): ChainID | undefined {
+    return this.#entry.parent;
+  }
+  get cacheID(): string {
+    return this.#entry.cacheID;
+  }
+  get size(): number {
+    return this.#entry.size;
+  }
+  get depth(): number {
+    return this.#entry.depth;
+  }
+  get descriptor(): Descriptor | undefined {
+    return this.#entry.descriptor;
+  }
+
+  totalSize(): number {
+    return this.#entry.totalSize();
+  }
+
+  async *tarStream(options: { signal?: AbortSignal | undefined } = {}): ByteSource {
+    this.#checkAlive();
+    yield* layerTar(this.#entry, this.#context, options.signal);
+  }
+
+  async *splitStream(): ByteSource {
+    this.#checkAlive();
+    yield* this.#context.metadata.splitStream(this.chainID);
+  }
+
+  async content(): Promise<LayerContent> {
+    this.#checkAlive();
+    return this.#context.driver.content(this.cacheID);
+  }
+
+  async metadata(): Promise<Record<string, string>> {
+    this.#checkAlive();
+    return this.#context.driver.metadata(this.cacheID);
+  }
+
+  async release(): Promise<ReleasedLayer[]> {
+    this.forget();
+    return collect(this.#context, this.#entry);
+  }
+
+  forget(): void {
+    if (!this.#held) throw new VarveError("invalid-argument", "layer not retained", { chainID: this.chainID });
+    this.#held = false;
+    this.#entry.references--;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#held) await this.release();
+  }
+
+  #checkAlive(): void {
+    if (!this.#held) throw new VarveError("invalid-argument", "layer not retained", { chainID: this.chainID });
+    if (!this.#entry.gone) return;
+    const { chainID } = this;
+    throw new VarveError("not-found", `layer ${chainID} is gone: another process deleted it`, { chainID });
+  }
+}

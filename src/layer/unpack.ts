@@ -1,0 +1,46 @@
+import type { DiffID } from "../digest/chain-id.ts";
+import { Digester } from "../digest/digest.ts";
+import type { DiffApplier } from "../driver/driver.ts";
+import { VarveError } from "../errors.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { Disassembler } from "../tar/disassemble.ts";
+import type { SplitSink } from "./metadata.ts";
+
+/**
+ * One pass over a layer's uncompressed tar: every byte is hashed, taken apart for the tar-split, and what is a file goes
+ * into the tree. Memory stays bounded by the window, whatever the layer's size: the stream is not asked for more while
+ * the tar-split has not been stored so far.
+ *
+ * @returns the DiffID, of all bytes up to the end of the stream; nothing is finished or aborted here
+ */
+export async function unpack(
+  stream: ByteSource,
+  into: { readonly applier: DiffApplier; readonly split: SplitSink },
+  options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: ((total: number) => void) | undefined } = {},
+): Promise<DiffID> {
+  const { applier, split } = into;
+  const digester = new Digester();
+  const disassembler = new Disassembler({ line: (text) => split.write(text), tree: applier.sink });
+  let total = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; at += WINDOW) {
+      checkAbort(options.signal);
+      const window = chunk.subarray(at, at + WINDOW);
+      digester.update(window);
+      disassembler.write(window);
+      if (split.full) await split.drained();
+    }
+    total += chunk.length;
+    options.onBytes?.(total);
+  }
+  checkAbort(options.signal);
+  disassembler.end();
+  return digester.digest();
+}
+
+const WINDOW = 1 << 20;
+
+/** @throws VarveError `cancelled` */
+export function checkAbort(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new VarveError("cancelled", "the operation was cancelled", {}, signal.reason);
+}

@@ -1,0 +1,122 @@
+import type { ChainID } from "../digest/chain-id.ts";
+import { randomID } from "../digest/random-id.ts";
+import { asVarveError, VarveError } from "../errors.ts";
+import { mountPointsBelow } from "../sys/mount.ts";
+import { collect, discard } from "./collect.ts";
+import type { ReleasedLayer } from "./layer.ts";
+import type { MountEntry } from "./layer-table.ts";
+import type { MountRecord, MountRemoval } from "./metadata.ts";
+import { noMount } from "./rw-layer.ts";
+import { HeldParent, lookAgain, type StoreContext } from "./store-context.ts";
+
+export interface CreateRWOptions {
+  /** The stack to stand on; without it an empty one. */
+  readonly parent?: ChainID | undefined;
+  /** Fills an init layer under the writable one; without it there is none. See `populateInitLayer`. */
+  readonly init?: ((mountedPath: string) => void | Promise<void>) | undefined;
+}
+
+/** The life of a writable layer (FORMATS 2.7), from its announcement to the record; taken back whole when it fails. */
+export async function createWritable(
+  context: StoreContext,
+  name: string,
+  { parent, init }: CreateRWOptions,
+): Promise<MountEntry> {
+  checkName(context, name);
+  using below = new HeldParent(context, parent);
+  const mountID = randomID();
+  const record = { mountID, initID: init === undefined ? undefined : `${mountID}-init`, parent };
+  let published = false;
+  try {
+    const transaction = await context.metadata.beginMount(record);
+    try {
+      if (init !== undefined) await createInit(context, record.initID as string, below.tree, init);
+      await context.driver.createReadWrite(mountID, record.initID ?? below.tree);
+      return await context.commit(async () => {
+        lookAgain(context, [parent]);
+        below.checkPresent();
+        await transaction.commit(name);
+        published = true;
+        return context.table.addMount(name, record);
+      });
+    } finally {
+      if (!published) await discard(context, transaction, treesOf(record));
+    }
+  } catch (error) {
+    throw asVarveError(error);
+  }
+}
+
+function checkName({ table }: StoreContext, name: string): void {
+  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name))
+    throw new VarveError("invalid-argument", `not a name for a writable layer: ${JSON.stringify(name)}`, { name });
+  if (table.mounts.has(name)) throw new VarveError("already-exists", "mount already exists with name", { name });
+}
+
+async function createInit(
+  { driver }: StoreContext,
+  id: string,
+  parent: string | undefined,
+  init: NonNullable<CreateRWOptions["init"]>,
+): Promise<void> {
+  await driver.createReadWrite(id, parent);
+  const path = await driver.get(id);
+  try {
+    await init(path);
+  } finally {
+    await driver.put(id);
+  }
+}
+
+/**
+ * Deletes a writable layer: its record in a visible step, then its trees; when one of those resists, the record comes
+ * back. At last the layers below go, as far as nobody else refers to them.
+ */
+export async function releaseWritable(context: StoreContext, name: string): Promise<ReleasedLayer[]> {
+  const { table, metadata, driver, commit } = context;
+  const { parent } = knownMount(context, name);
+  if (parent !== undefined) parent.references++; // through the removal, should the record come back
+  const aside: { removal: MountRemoval; record: MountRecord }[] = [];
+  try {
+    await commit(async () => {
+      table.refresh();
+      const entry = knownMount(context, name);
+      if (isMounted(context, entry)) throw new VarveError("in-use", "mount still active", { name });
+      aside.push({ removal: await metadata.setMountAside(name), record: entry.record });
+      table.dropMount(entry);
+    });
+    for (const { removal, record } of aside) {
+      for (const tree of treesOf(record)) await driver.remove(tree);
+      await removal.finish();
+    }
+  } catch (error) {
+    for (const { removal } of aside) {
+      using _lock = removal;
+      await commit(async () => {
+        await removal.undo();
+        table.refresh();
+      });
+    }
+    throw asVarveError(error);
+  } finally {
+    if (parent !== undefined) parent.references--;
+  }
+  return parent === undefined ? [] : collect(context, parent);
+}
+
+/** @throws VarveError `not-found` */
+export function knownMount({ table }: StoreContext, name: string): MountEntry {
+  const entry = table.mounts.get(name);
+  if (entry === undefined) throw noMount(name);
+  return entry;
+}
+
+/** By us, or by another process, which may have ended. */
+function isMounted({ driver }: StoreContext, { mountCount, record }: MountEntry): boolean {
+  return mountCount > 0 || mountPointsBelow(driver.home).some((point) => point.split("/").includes(record.mountID));
+}
+
+/** Top first. */
+function treesOf({ mountID, initID }: MountRecord): string[] {
+  return initID === undefined ? [mountID] : [mountID, initID];
+}
