@@ -1,0 +1,42 @@
+import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { asVarveError } from "../errors.ts";
+import { openDirectory } from "./at.ts";
+import { libc, sysError } from "./libc.ts";
+
+/**
+ * What has to reach the disk before the next step may. Each call returns when it has; a disk that failed meanwhile is
+ * reported here or never.
+ */
+
+/** Content and metadata of one open file. */
+export function syncFile(fd: number): void {
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    throw asVarveError(error);
+  }
+}
+
+/** The names in a directory: what was made, renamed or removed there. */
+export function syncDirectory(path: string): void {
+  const fd = openDirectory(path);
+  try {
+    syncFile(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Everything on the file system that holds this path or open file, whoever wrote it. */
+export function syncFileSystem(place: string | number): void {
+  if (typeof place === "number") {
+    if (libc().syncfs(place) < 0) throw sysError("syncfs", place);
+    return;
+  }
+  const fd = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    syncFileSystem(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
