@@ -1,0 +1,22 @@
+import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { type ByteString, toText } from "../sys/byte-string.ts";
+
+/**
+ * Names the entry that an error came from. A failed system call that says something about the tar, not about the disk
+ * or our rights, becomes `invalid-archive`: the tar links to what is not there, or goes through a file as if it were a
+ * directory.
+ */
+export function archiveFault(error: unknown, name: ByteString): unknown {
+  const coded = asVarveError(error);
+  const errno = errnoOf(coded);
+  if (!(coded instanceof VarveError) || errno === undefined) return coded;
+  const code = FAULTS.has(errno) ? "invalid-archive" : errno === "EFBIG" ? "too-large" : coded.code;
+  const reason = coded.message.slice(coded.message.lastIndexOf(": ") + 2);
+  const text = `${coded.details.syscall} /${toText(name)}: ${reason}`;
+  return new VarveError(code, text, { ...coded.details, path: toText(name) }, coded);
+}
+
+const FAULTS: ReadonlySet<string> = new Set([
+  ...["ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ELOOP", "ENAMETOOLONG", "EINVAL", "ENOTEMPTY", "EMLINK"],
+  ...["E2BIG", "ERANGE"],
+]);
