@@ -1,0 +1,186 @@
+import { closeSync, readSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
+import { type ByteString, toText } from "../sys/byte-string.ts";
+import { BLOCK, parseBlock } from "./block.ts";
+import { Crc64 } from "./crc64.ts";
+import { type Header, isHeaderOnly } from "./header.ts";
+import { TarReader } from "./reader.ts";
+import { type SplitEntry, type SplitFile, SplitParser } from "./split.ts";
+
+/** Where the payloads are that are not in the tar-split. */
+export interface PayloadFiles {
+  /** A descriptor of the regular file of that name, at its start; it is closed by who asked. Names are not to be trusted. */
+  open(name: ByteString): number;
+}
+
+/**
+ * The exact tar out of a tar-split's entries and the files (FORMATS 9.5). Each file is verified by its CRC, after its bytes
+ * were given out. A chunk is valid until the next one is asked for.
+ *
+ * @throws VarveError `corrupt` when a file is not the one that the tar held, and whatever `open` throws
+ * @example
+ * for await (const chunk of assemble(readSplit(createReadStream("tar-split.json.gz")), files)) output.write(chunk);
+ */
+export async function* assemble(
+  batches: AsyncIterable<readonly SplitEntry[]>,
+  files: PayloadFiles,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const assembler = new Assembler(files);
+  for await (const batch of batches) yield* assembler.add(batch);
+  yield* assembler.end();
+}
+
+/** The work of `assemble`, synchronous, for callers that have the entries at hand. */
+export class Assembler {
+  readonly #files: PayloadFiles;
+  readonly #crc = new Crc64();
+  /** One byte more than is given out, to see whether a file goes on where it should end. */
+  readonly #window: Buffer = Buffer.allocUnsafeSlow(WINDOW + 1);
+  #filled = 0;
+  /** The last block of all segments so far: the header of the entry whose file line comes. */
+  #lastBlock: Uint8Array = new Uint8Array(0);
+
+  constructor(files: PayloadFiles) {
+    this.#files = files;
+  }
+
+  *add(entries: Iterable<SplitEntry>): Generator<Uint8Array, void, undefined> {
+    for (const entry of entries) {
+      if (entry.kind === "file") {
+        if (entry.size > 0 && !this.#hasNoPayload(entry)) yield* this.#file(entry);
+      } else {
+        this.#remember(entry.bytes);
+        if (entry.bytes.length > WINDOW - this.#filled) yield* this.#spill(entry.bytes);
+        else this.#put(entry.bytes);
+      }
+    }
+  }
+
+  *end(): Generator<Uint8Array, void, undefined> {
+    if (this.#filled > 0) yield this.#take();
+  }
+
+  /** Reads a file straight into the window. */
+  *#file(file: SplitFile): Generator<Uint8Array, void, undefined> {
+    const fd = this.#files.open(file.name);
+    try {
+      this.#crc.reset();
+      for (let left = file.size; left > 0; ) {
+        if (this.#filled === WINDOW) yield this.#take();
+        const room = WINDOW - this.#filled;
+        const length = this.#read(fd, left <= room ? left + 1 : room);
+        if (length === 0 || length > left) throw integrityError(file);
+        const end = this.#filled + length;
+        this.#crc.update(this.#window.subarray(this.#filled, end));
+        this.#filled = end;
+        left -= length;
+      }
+      if (file.crc === undefined || !this.#crc.digest().equals(file.crc)) throw integrityError(file);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #read(fd: number, length: number): number {
+    try {
+      return readSync(fd, this.#window, this.#filled, length, null);
+    } catch (error) {
+      throw asVarveError(error);
+    }
+  }
+
+  /** Bytes that do not fit the window: first what is in it, then they themselves. */
+  *#spill(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+    if (this.#filled > 0) yield this.#take();
+    if (bytes.length > WINDOW / 2) yield bytes;
+    else this.#put(bytes);
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#window.set(bytes, this.#filled);
+    this.#filled += bytes.length;
+  }
+
+  #take(): Uint8Array {
+    const filled = this.#window.subarray(0, this.#filled);
+    this.#filled = 0;
+    return filled;
+  }
+
+  #remember(segment: Uint8Array): void {
+    if (segment.length >= BLOCK) this.#lastBlock = segment.subarray(segment.length - BLOCK);
+    else this.#lastBlock = Buffer.concat([this.#lastBlock, segment]).subarray(-BLOCK);
+  }
+
+  /** Some old tools gave links the size of their target: a line with that size, the CRC of nothing, and no file to read. */
+  #hasNoPayload({ name, crc }: SplitFile): boolean {
+    if (crc === undefined || crc.some((byte) => byte !== 0) || this.#lastBlock.length < BLOCK) return false;
+    const { buffer, byteOffset } = this.#lastBlock;
+    const type = parseBlock(Buffer.from(buffer, byteOffset, BLOCK))?.header.type;
+    return type !== undefined && (isHeaderOnly(type) || (type === "\0" && name.endsWith("/")));
+  }
+}
+
+/** Bytes that are given out at once. */
+const WINDOW = 1 << 19;
+
+/**
+ * The entries of a `tar-split.json.gz`, in batches of what was unpacked at once.
+ *
+ * @throws VarveError `corrupt` when it is cut off or no tar-split; what `source` throws passes through
+ */
+export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenerator<SplitEntry[], void, undefined> {
+  const parser = new SplitParser();
+  const gunzip = createGunzip({ chunkSize: 1 << 17 });
+  const feeding = pipeline(copiesOf(source), gunzip).catch(() => undefined);
+  try {
+    for await (const chunk of gunzip) yield parser.write(chunk);
+    yield parser.end();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && String(error.code).startsWith("Z_"))) throw error;
+    throw new VarveError("corrupt", `tar-split: ${error.message}`, {}, error);
+  } finally {
+    await feeding;
+  }
+}
+
+/** zlib still reads a chunk when it asks for the next one. */
+async function* copiesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield Uint8Array.prototype.slice.call(chunk);
+}
+
+/**
+ * The headers of a layer out of its `tar-split.json.gz` alone, in the tar's order; no payload is read.
+ *
+ * @throws VarveError `corrupt`
+ * @example
+ * for await (const header of readHeaders(layer.splitStream())) console.log(toText(header.name), header.size);
+ */
+export async function* readHeaders(source: AsyncIterable<Uint8Array>): AsyncGenerator<Header, void, undefined> {
+  const headers: Header[] = [];
+  const sink = { raw() {}, payload() {}, header: (header: Header) => void headers.push(header) };
+  const reader = new TarReader(sink, { specialBytes: LARGEST_STORED_RECORD });
+  try {
+    for await (const batch of readSplit(source)) {
+      for (const entry of batch) {
+        if (entry.kind === "segment") reader.write(entry.bytes);
+        else if (entry.size > 0) reader.skipPayload();
+      }
+      yield* headers.splice(0);
+    }
+    reader.end();
+  } catch (error) {
+    if (!isVarveError(error, "invalid-archive")) throw error;
+    throw new VarveError("corrupt", `tar-split: ${error.message}`, error.details, error);
+  }
+}
+
+/** Old versions of tar-split took PAX headers of any length. */
+const LARGEST_STORED_RECORD = 16 << 20;
+
+function integrityError({ name }: SplitFile): VarveError {
+  const text = toText(name);
+  return new VarveError("corrupt", `file integrity checksum failed for ${JSON.stringify(text)}`, { name: text });
+}

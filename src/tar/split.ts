@@ -1,0 +1,181 @@
+import { VarveError } from "../errors.ts";
+import { type ByteString, fromBytes, fromText, isUtf8, toBytes, toText } from "../sys/byte-string.ts";
+
+/**
+ * The lines of a tar-split (FORMATS 9): what of a tar is not file content, as JSON. A segment is raw bytes of the tar, a
+ * file stands for the payload that goes between; segments and payloads in their order are the tar.
+ */
+export type SplitEntry = SplitSegment | SplitFile;
+
+export interface SplitSegment {
+  readonly kind: "segment";
+  readonly bytes: Uint8Array;
+}
+
+export interface SplitFile {
+  readonly kind: "file";
+  /** As in the tar, and no more to be trusted. */
+  readonly name: ByteString;
+  /** Bytes of payload; 0 when there is none, or when it lies in the segments that follow. */
+  readonly size: number;
+  /** CRC-64 of the payload, as `Crc64` gives it. */
+  readonly crc: Uint8Array | undefined;
+}
+
+/**
+ * Lines that are longer are refused. The longest segment that is written has 1 MiB, a third less than its line; dockerd's may
+ * hold all that precedes one payload.
+ */
+export const MAX_LINE: number = 16 << 20;
+
+/**
+ * The line of an entry, as dockerd writes it, with its newline. It is text: names that are not ASCII are to be written
+ * out as UTF-8.
+ *
+ * @param position the line's number, from 0
+ * @example formatSplitLine({ kind: "file", name: fromText("bin/"), size: 0, crc: undefined }, 1)
+ */
+export function formatSplitLine(entry: SplitEntry, position: number): string {
+  if (entry.kind === "segment") return `{"type":2,"payload":"${base64(entry.bytes)}","position":${position}}\n`;
+  const size = entry.size === 0 ? "" : `,"size":${entry.size}`;
+  const payload = entry.crc === undefined ? "null" : `"${base64(entry.crc)}"`;
+  return `{"type":1${nameMember(entry.name)}${size},"payload":${payload},"position":${position}}\n`;
+}
+
+/**
+ * Reads a line as Go would: keys in any order and case, unknown ones skipped, `null` the same as absent. An entry of unknown
+ * type contributes nothing to the tar and comes out as an empty segment.
+ *
+ * @throws VarveError `corrupt`
+ */
+export function parseSplitLine(line: string): SplitEntry {
+  if (line.length > MAX_LINE) throw corrupt("a line is too long", { length: line.length });
+  const { type, name, name_raw, size, payload } = membersOf(line);
+  const bytes = decode("payload", payload);
+  if (integer("type", type) !== FILE) return { kind: "segment", bytes: (type === SEGMENT && bytes) || NOTHING };
+  const raw = decode("name_raw", name_raw);
+  if (name !== undefined && typeof name !== "string") throw corrupt(`name is ${typeof name}`);
+  return {
+    kind: "file",
+    name: raw !== undefined && raw.length > 0 ? fromBytes(raw) : fromText(name ?? ""),
+    size: integer("size", size),
+    crc: bytes,
+  };
+}
+
+/** Cuts a tar-split, once it is gunzipped, into its entries. Holds at most one line of it. */
+export class SplitParser {
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  /**
+   * The entries that end in this chunk.
+   *
+   * @throws VarveError `corrupt`
+   */
+  write(chunk: Uint8Array): SplitEntry[] {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const entries: SplitEntry[] = [];
+    let at = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+      this.#add(entries, bytes.subarray(at, end));
+      at = end + 1;
+    }
+    this.#keep(bytes.subarray(at));
+    return entries;
+  }
+
+  /** The entry of a last line that no newline ends. */
+  end(): SplitEntry[] {
+    const entries: SplitEntry[] = [];
+    this.#add(entries, NOTHING);
+    return entries;
+  }
+
+  #add(entries: SplitEntry[], end: Buffer): void {
+    let line = end;
+    if (this.#length > 0) {
+      this.#keep(end);
+      line = Buffer.concat(this.#parts, this.#length);
+      this.#parts = [];
+      this.#length = 0;
+    }
+    const text = line.toString("utf8");
+    if (text.trim() !== "") entries.push(parseSplitLine(text));
+  }
+
+  #keep(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#length += part.length;
+    if (this.#length > MAX_LINE) throw corrupt("a line is too long", { length: this.#length });
+    this.#parts.push(Buffer.from(part));
+  }
+}
+
+const FILE = 1;
+const SEGMENT = 2;
+const NEWLINE = 0x0a;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+type Members = Partial<Record<"type" | "name" | "name_raw" | "size" | "payload", unknown>>;
+
+function membersOf(line: string): Members {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw corrupt("a line is not JSON", { line: line.slice(0, 80) }, error);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw corrupt("a line is not an object");
+  const members: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) if (member !== null) members[key.toLowerCase()] = member;
+  return members;
+}
+
+function integer(key: string, value: unknown): number {
+  if (value === undefined) return 0;
+  if (!Number.isSafeInteger(value)) throw corrupt(`${key} is not an integer`);
+  return value as number;
+}
+
+/** Base64 in full: what Node would skip or cut off is an error. */
+function decode(key: string, value: unknown): Buffer | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "string") throw corrupt(`${key} is ${typeof value}`);
+  const bytes = Buffer.from(value, "base64");
+  const padding = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
+  if (value.length % 4 !== 0 || bytes.length !== (value.length / 4) * 3 - padding)
+    throw corrupt(`${key} is not base64`);
+  return bytes;
+}
+
+function nameMember(name: ByteString): string {
+  if (name === "") return "";
+  if (/^[ !#-%'-;=?-[\]-~]+$/.test(name)) return `,"name":"${name}"`;
+  if (!isUtf8(name)) return `,"name_raw":"${toBytes(name).toString("base64")}"`;
+  return `,"name":"${toText(name).replace(/[\0-\x1f"\\<>&\u2028\u2029]/g, escapeCharacter)}"`;
+}
+
+/** Go's escapes: short ones only for these five, and for what HTML and JavaScript would stumble over. */
+function escapeCharacter(character: string): string {
+  switch (character) {
+    case '"':
+    case "\\":
+      return `\\${character}`;
+    case "\n":
+      return "\\n";
+    case "\r":
+      return "\\r";
+    case "\t":
+      return "\\t";
+  }
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function corrupt(what: string, details: Record<string, unknown> = {}, cause?: unknown): VarveError {
+  return new VarveError("corrupt", `tar-split: ${what}`, details, cause);
+}
