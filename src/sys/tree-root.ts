@@ -70,7 +70,7 @@ export class TreeRoot {
     if (stat.kind === "file") return openAt(dir, base, constants.O_RDONLY | constants.O_NONBLOCK);
     if (stat.kind !== "symlink") throw notAFile(stat.kind, name);
 
-    const place = openInside(this.#resolver, this.fd, cleanName(name), O_PATH);
+    const place = this.openPlace(name);
     try {
       const { kind } = statFile(place);
       if (kind !== "file") throw notAFile(kind, name);
@@ -78,6 +78,18 @@ export class TreeRoot {
     } finally {
       closeFile(place);
     }
+  }
+
+  /**
+   * A descriptor (`O_PATH`) of whatever `name` leads to, links followed inside the root to the last component. The
+   * caller closes it.
+   *
+   * @throws VarveError as `parentOf`
+   */
+  openPlace(name: ByteString): number {
+    const clean = cleanName(name);
+    if (clean === "") return openAt(this.fd, "." as ByteString, O_PATH);
+    return openInside(this.#resolver, this.fd, clean, O_PATH);
   }
 
   /** Drops every directory that was kept open: after one of them, or a link to one, was removed or replaced. */
