@@ -7,9 +7,9 @@ import { randomID } from "../digest/random-id.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import { WriteSet } from "../io/write-set.ts";
-import { FileLock } from "../sys/lock.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
+import { DirectoryLock } from "./directory-lock.ts";
 import { LayerDraft, MountDraft } from "./draft.ts";
 import type { LayerMetadata, LayerRecord, Leftover, MountRecord, MountRemoval, Removal } from "./metadata.ts";
 import { readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
@@ -165,17 +165,12 @@ function noRecord(name: string): VarveError {
 }
 
 function abandonedAt(path: string): Leftover | undefined {
-  const lock = FileLock.tryAcquire(path, "exclusive");
+  const lock = DirectoryLock.tryAcquire(path);
   if (lock === undefined) return undefined;
-  if (stampOf(path) === undefined) {
-    // Whoever held it has published or removed it between the listing and the lock.
-    lock.release();
-    return undefined;
-  }
   return {
     path,
     trees: treesNamedIn(path),
     discard: async () => removeTree(path),
-    [Symbol.dispose]: () => lock.release(),
+    [Symbol.dispose]: () => lock[Symbol.dispose](),
   };
 }

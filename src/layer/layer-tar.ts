@@ -1,11 +1,10 @@
 import { Digester } from "../digest/digest.ts";
 import type { Driver } from "../driver/driver.ts";
 import { asVarveError, VarveError } from "../errors.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { assemble, readSplit } from "../tar/assemble.ts";
 import type { LayerInfo } from "./layer.ts";
 import type { LayerMetadata } from "./metadata.ts";
-import { checkAbort } from "./unpack.ts";
 
 /**
  * The exact tar of a layer (FORMATS 2.8): what the tar-split kept, with the files out of the driver's tree between. Each
@@ -23,7 +22,7 @@ export async function* layerTar(
     const content = await from.driver.content(cacheID);
     try {
       for await (const chunk of assemble(readSplit(from.metadata.splitStream(chainID)), content)) {
-        checkAbort(signal);
+        throwIfCancelled(signal);
         digester.update(chunk);
         yield chunk;
       }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { writeSync } from "node:fs";
+import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip, type Gzip } from "node:zlib";
 import { asVarveError } from "../errors.ts";
@@ -19,7 +20,7 @@ export class SplitFile implements SplitSink {
   /** @param fd stays open, and is the caller's to sync and close */
   constructor(fd: number) {
     this.#gzip = createGzip({ level: 1, chunkSize: WINDOW, writableHighWaterMark: 4 * WINDOW } as object);
-    this.#stored = pipeline(this.#gzip, createWriteStream("", { fd, autoClose: false }));
+    this.#stored = pipeline(this.#gzip, writerTo(fd));
     this.#stored.catch(() => {}); // told by `drained` and `end`
   }
 
@@ -68,3 +69,17 @@ export class SplitFile implements SplitSink {
 }
 
 const WINDOW = 256 << 10;
+
+/** Writes at once, so that nothing is under way to the descriptor when the stream is destroyed. */
+function writerTo(fd: number): Writable {
+  return new Writable({
+    write(bytes: Buffer, _encoding, done) {
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+}

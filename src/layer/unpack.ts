@@ -1,8 +1,7 @@
 import type { DiffID } from "../digest/chain-id.ts";
 import { Digester } from "../digest/digest.ts";
 import type { DiffApplier } from "../driver/driver.ts";
-import { VarveError } from "../errors.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { Disassembler } from "../tar/disassemble.ts";
 import type { SplitSink } from "./metadata.ts";
 
@@ -24,7 +23,7 @@ export async function unpack(
   let total = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; at += WINDOW) {
-      checkAbort(options.signal);
+      throwIfCancelled(options.signal);
       const window = chunk.subarray(at, at + WINDOW);
       digester.update(window);
       disassembler.write(window);
@@ -33,14 +32,9 @@ export async function unpack(
     total += chunk.length;
     options.onBytes?.(total);
   }
-  checkAbort(options.signal);
+  throwIfCancelled(options.signal);
   disassembler.end();
   return digester.digest();
 }
 
 const WINDOW = 1 << 20;
-
-/** @throws VarveError `cancelled` */
-export function checkAbort(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new VarveError("cancelled", "the operation was cancelled", {}, signal.reason);
-}
