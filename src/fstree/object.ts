@@ -130,7 +130,8 @@ const EPOCH: Time = { seconds: 0, nanoseconds: 0 };
 /** The last moment that 64 bits of nanoseconds can say. */
 const LAST: Time = { seconds: 9_223_372_036, nanoseconds: 854_775_807 };
 
-function clampTime(time: Time): Time {
+/** What Docker cannot set on a file becomes the epoch. */
+export function clampTime(time: Time): Time {
   return time.seconds < 0 || compareTimes(time, LAST) > 0 ? EPOCH : time;
 }
 
