@@ -1,0 +1,83 @@
+/**
+ * How far a load has come: one line a layer that is drawn over on a terminal, as Docker draws it, and one plain line a
+ * finished layer elsewhere.
+ */
+import { humanSize } from "./size.ts";
+import { shortId } from "./text.ts";
+
+export interface ProgressStep {
+  /** The layer's DiffID. */
+  readonly id: string;
+  readonly action: string;
+  /** Bytes so far. */
+  readonly current: number;
+  readonly total: number | undefined;
+}
+
+export interface ProgressOutput {
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  write(text: string): void;
+}
+
+const BAR_WIDTH = 50;
+/** Narrower terminals get the numbers without the bar. */
+const BAR_NEEDS_COLUMNS = 110;
+const REDRAW_MS = 100;
+const CLEAR_LINE = "\x1b[2K\r";
+
+export class Progress {
+  readonly #output: ProgressOutput;
+  /** The layers that have a line on the screen, in its order. */
+  #lines: string[] = [];
+  #latest: ProgressStep | undefined;
+  #drawnAt = 0;
+
+  constructor(output: ProgressOutput) {
+    this.#output = output;
+  }
+
+  step(step: ProgressStep): void {
+    if (this.#latest !== undefined && this.#latest.id !== step.id) this.#close();
+    this.#latest = step;
+    const finished = step.current === step.total;
+    if (this.#output.isTerminal && (finished || Date.now() - this.#drawnAt >= REDRAW_MS)) this.#draw(step);
+    if (finished) this.#close();
+  }
+
+  /** Before other lines are written: what was drawn stays as it is. */
+  finish(): void {
+    this.#close();
+    this.#lines = [];
+  }
+
+  /** The last word on the current layer, of which no more steps will come. */
+  #close(): void {
+    const step = this.#latest;
+    this.#latest = undefined;
+    if (step === undefined) return;
+    if (!this.#output.isTerminal)
+      this.#output.write(`${shortId(step.id)}: ${step.action} ${humanSize(step.current)}\n`);
+    else if (step.current !== step.total) this.#draw(step);
+  }
+
+  #draw(step: ProgressStep): void {
+    const id = shortId(step.id);
+    const isNew = !this.#lines.includes(id);
+    if (isNew) this.#lines.push(id);
+    const up = this.#lines.length - this.#lines.indexOf(id);
+    const text = `${id}: ${step.action} ${progressBar(step, this.#output.columns)}`;
+    this.#output.write(`${isNew ? "\n" : ""}\x1b[${up}A${CLEAR_LINE}${text}\r\x1b[${up}B`);
+    this.#drawnAt = Date.now();
+  }
+}
+
+/** Docker's bar and numbers (FORMATS 13.1). @example "[====>     ]  32.77kB/1.997MB", fifty columns wide inside */
+export function progressBar({ current, total = 0 }: Pick<ProgressStep, "current" | "total">, columns: number): string {
+  if (current <= 0 && total <= 0) return "";
+  const done = humanSize(current).padStart(8);
+  if (total <= 0) return done;
+  const filled = Math.min(BAR_WIDTH, Math.trunc(Math.trunc((current / total) * 100) / 2));
+  const bar = `[${"=".repeat(filled)}>${" ".repeat(BAR_WIDTH - filled)}] `;
+  return (columns > BAR_NEEDS_COLUMNS ? bar : "") + (current > total ? done : `${done}/${humanSize(total)}`);
+}
