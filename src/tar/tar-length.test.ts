@@ -1,0 +1,78 @@
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isVarveError } from "../errors.ts";
+import { fromText } from "../sys/byte-string.ts";
+import { Disassembler } from "./disassemble.ts";
+import { type Header, newHeader, TYPE } from "./header.ts";
+import { tarLength } from "./tar-length.ts";
+import { END_OF_ARCHIVE, encodeHeader, paddingOf } from "./writer.ts";
+
+const entries = fc.array(
+  fc.record({
+    type: fc.constantFrom(TYPE.file, TYPE.file, TYPE.directory, TYPE.symlink, TYPE.hardLink),
+    size: fc.nat(3000),
+    home: fc.constantFrom("tree" as const, "split" as const),
+  }),
+  { maxLength: 8 },
+);
+
+test("the length is that of the tar, wherever its payloads are kept", async () => {
+  await fc.assert(
+    fc.asyncProperty(entries, fc.nat(3000), async (list, trailing) => {
+      const parts: Uint8Array[] = [];
+      list.forEach(({ type, size }, i) => {
+        const length = type === TYPE.file ? size : 0;
+        parts.push(encodeHeader(newHeader({ name: fromText(`n${i}`), type, size: length, linkname: fromText("t") })));
+        parts.push(Buffer.alloc(length, 1), Buffer.alloc(Number(paddingOf(length).length)));
+      });
+      const tar = Buffer.concat([...parts, END_OF_ARCHIVE, Buffer.alloc(trailing, 7)]);
+      const split = splitOf(tar, (header) => list[Number(header.name.slice(1))]!.home);
+      expect(await tarLength(stream(gzipSync(split)))).toBe(tar.length);
+    }),
+  );
+});
+
+test("a link that has the size of its target has no payload all the same", async () => {
+  const header = Buffer.from(encodeHeader(newHeader({ name: fromText("link"), type: TYPE.hardLink, size: 0 })));
+  header.write("00000001750\0", 124, "latin1");
+  header.write("        ", 148, "latin1");
+  header.write(
+    `${header
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, "0")}\0 `,
+    148,
+    "latin1",
+  );
+  const tar = Buffer.concat([header, END_OF_ARCHIVE]);
+  const split = splitOf(tar, () => "tree");
+  expect(split).toContain('"size":1000');
+  expect(await tarLength(stream(gzipSync(split)))).toBe(tar.length);
+});
+
+test("no tar-split makes anything but a length or a corrupt error", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string(), fc.constant('{"type":1,"size":9,"payload":null}\n')), async (text) => {
+      try {
+        expect(await tarLength(stream(gzipSync(text)))).toBeGreaterThanOrEqual(0);
+      } catch (error) {
+        expect(isVarveError(error, "corrupt")).toBe(true);
+      }
+    }),
+  );
+  await expect(tarLength(stream(Buffer.from("no gzip")))).rejects.toMatchObject({ code: "corrupt" });
+});
+
+function splitOf(tar: Uint8Array, home: (header: Header) => "tree" | "split"): string {
+  const lines: string[] = [];
+  const tree = { entry: home, data() {}, hole() {}, entryEnd() {} };
+  const disassembler = new Disassembler({ line: (text) => void lines.push(text), tree });
+  disassembler.write(tar);
+  disassembler.end();
+  return lines.join("");
+}
+
+async function* stream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
