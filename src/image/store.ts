@@ -1,10 +1,12 @@
-import type { ChainID } from "../digest/chain-id.ts";
-import type { VarveError } from "../errors.ts";
-import type { GoTime } from "../json/go-time.ts";
+import type { ChainID, DiffID } from "../digest/chain-id.ts";
+import { isDigest } from "../digest/digest.ts";
+import { isVarveError, VarveError } from "../errors.ts";
+import { formatTime, type GoTime, parseTime, timeOf } from "../json/go-time.ts";
 import type { Layer, ReleasedLayer } from "../layer/layer.ts";
 import type { ImageBackend } from "./backend.ts";
-import type { Image, ImageID } from "./image.ts";
-import type { ImageTar } from "./image-tar.ts";
+import { FamilyTree } from "./family-tree.ts";
+import { type Image, type ImageID, parseImage } from "./image.ts";
+import { ImageTar } from "./image-tar.ts";
 
 /** What an image store needs of a layer store. */
 export interface LayerSource {
@@ -15,33 +17,288 @@ export interface LayerSource {
 export interface ImageStoreOptions {
   readonly backend: ImageBackend;
   readonly layers: LayerSource;
-  /** The operating system of the layer store's layers; an image for another one is refused. */
+  /** The operating system that the layers are for; `linux` unless told. An image for another one is refused. */
   readonly os?: string | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+/** An image that is on disk and cannot be used. */
 export interface BrokenImage {
   readonly id: ImageID;
+  /** What is wrong, in one line. */
   readonly reason: string;
   readonly cause: VarveError;
 }
 
-export declare class ImageStore {
-  static open(options: ImageStoreOptions): ImageStore;
-  readonly broken: readonly BrokenImage[];
-  create(raw: Uint8Array): Promise<ImageID>;
-  has(id: ImageID): boolean;
-  get(id: ImageID): Image;
-  search(prefix: string): ImageID;
-  delete(id: ImageID): Promise<ReleasedLayer[]>;
-  parent(id: ImageID): ImageID | undefined;
-  setParent(id: ImageID, parent: ImageID): void;
-  children(id: ImageID): ImageID[];
-  heads(): ReadonlyMap<ImageID, Image>;
-  map(): ReadonlyMap<ImageID, Image>;
-  lastUpdated(id: ImageID): GoTime | undefined;
-  setLastUpdated(id: ImageID, date?: Date): void;
-  size(id: ImageID): number;
-  tarStream(id: ImageID): Promise<ImageTar>;
-  refresh(): Promise<void>;
+/**
+ * All images of a root (FORMATS 3). Every image that is known here holds a reference to its top layer, which keeps its
+ * whole stack alive. It answers from memory; `refresh` catches up with what other processes did.
+ *
+ * @example
+ * const images = ImageStore.open({ backend, layers });
+ * const id = await images.create(configBytes);
+ * for (const released of await images.delete(id)) console.log(`deleted ${released.chainID}`);
+ */
+export class ImageStore {
+  readonly #backend: ImageBackend;
+  readonly #layers: LayerSource;
+  readonly #os: string;
+  readonly #onWarning: (message: string) => void;
+  readonly #images = new Map<ImageID, KnownImage>();
+  readonly #tarLengths = new Map<DiffID, number>();
+  #broken = new Map<ImageID, BrokenImage>();
+  #family = new FamilyTree();
+
+  constructor(options: ImageStoreOptions) {
+    this.#backend = options.backend;
+    this.#layers = options.layers;
+    this.#os = options.os ?? "linux";
+    this.#onWarning = options.onWarning ?? (() => {});
+  }
+
+  /** Takes in what the backend holds (FORMATS 3.5). Images that cannot be used end in `broken`, with a warning. */
+  static open(options: ImageStoreOptions): ImageStore {
+    const store = new ImageStore(options);
+    store.refresh();
+    return store;
+  }
+
+  /** What the last look at the disk had to leave out. */
+  get broken(): readonly BrokenImage[] {
+    return [...this.#broken.values()];
+  }
+
+  /**
+   * Keeps an image whose layers are there (FORMATS 3.4). An image that is there already stays as it is.
+   *
+   * @throws VarveError `invalid-archive` for bytes that are no image, `unsupported` for one of another operating system,
+   *   `not-found` without its layers. The store is then as it was.
+   */
+  async create(raw: Uint8Array): Promise<ImageID> {
+    const image = parseImage(raw);
+    refuseUnmatchedHistory(image);
+    if (this.#images.has(image.id)) return image.id;
+    const layer = this.#layerOf(image);
+    try {
+      this.#backend.set(image.raw);
+    } catch (error) {
+      layer?.forget();
+      throw error;
+    }
+    this.#images.set(image.id, { image, layer });
+    this.#broken.delete(image.id);
+    this.#link(image.id);
+    return image.id;
+  }
+
+  has(id: ImageID): boolean {
+    return this.#images.has(id);
+  }
+
+  /**
+   * An image by its full ID; also one that is only on disk, because its layers are gone.
+   *
+   * @throws VarveError `not-found`; `corrupt` or `invalid-archive` when its bytes are not what they were
+   */
+  get(id: ImageID): Image {
+    return this.#images.get(id)?.image ?? parseImage(this.#backend.get(id));
+  }
+
+  /**
+   * The one image whose ID begins so, with or without `sha256:`.
+   *
+   * @throws VarveError `not-found` or `ambiguous`
+   */
+  search(prefix: string): ImageID {
+    const hex = prefix.startsWith("sha256:") ? prefix.slice(7) : prefix;
+    const matches = hex === "" ? [] : [...this.#images.keys()].filter((id) => id.startsWith(`sha256:${hex}`));
+    const [id] = matches;
+    if (id === undefined) throw new VarveError("not-found", `No such image: ${prefix}`, { prefix });
+    if (matches.length > 1)
+      throw new VarveError("ambiguous", `ambiguous image ID: ${prefix} begins ${matches.length} of them`, {
+        prefix,
+        matches: matches.sort(),
+      });
+    return id;
+  }
+
+  /**
+   * Deletes an image with its metadata and gives its layers back (FORMATS 3.7). Its children lose their parent link.
+   *
+   * @returns the layers that nobody else needed, top first
+   * @throws VarveError `not-found`; an error of `Layer.release`, after which the image is gone all the same
+   */
+  async delete(id: ImageID): Promise<ReleasedLayer[]> {
+    const layer = this.#known(id).layer;
+    for (const child of this.#family.children(id)) {
+      this.#backend.deleteMetadata(child, PARENT);
+      this.#family.unlink(child);
+    }
+    this.#backend.delete(id);
+    this.#images.delete(id);
+    this.#family.unlink(id);
+    return (await layer?.release()) ?? [];
+  }
+
+  /** The image that this one was made from, if that is recorded; it may be gone. */
+  parent(id: ImageID): ImageID | undefined {
+    return this.#images.has(id) ? this.#family.parent(id) : this.#recordedParent(id);
+  }
+
+  /**
+   * Records from which image this one was made.
+   *
+   * @throws VarveError `not-found` when either is not there, `invalid-argument` when that would make an image its own
+   *   ancestor
+   */
+  setParent(id: ImageID, parent: ImageID): void {
+    this.#known(id);
+    if (!this.#images.has(parent))
+      throw new VarveError("not-found", `unknown parent image ID ${parent}`, { id, parent });
+    const before = this.#family.parent(id);
+    if (!this.#family.link(id, parent))
+      throw new VarveError("invalid-argument", `image ${id} would be its own ancestor`, { id, parent });
+    try {
+      this.#backend.setMetadata(id, PARENT, Buffer.from(parent));
+    } catch (error) {
+      this.#family.unlink(id);
+      if (before !== undefined) this.#family.link(id, before);
+      throw error;
+    }
+  }
+
+  /** The images that were made from this one, sorted. */
+  children(id: ImageID): ImageID[] {
+    return this.#family.children(id);
+  }
+
+  /** The images that no other was made from. */
+  heads(): Map<ImageID, Image> {
+    return new Map([...this.map()].filter(([id]) => !this.#family.hasChildren(id)));
+  }
+
+  map(): Map<ImageID, Image> {
+    return new Map([...this.#images].map(([id, { image }]) => [id, image]));
+  }
+
+  /** When the image was last tagged; `undefined` if it never was. */
+  lastUpdated(id: ImageID): GoTime | undefined {
+    const text = this.#backend.metadata(id, LAST_UPDATED)?.toString() ?? "";
+    if (text === "") return undefined;
+    try {
+      return parseTime(text);
+    } catch (error) {
+      throw new VarveError("corrupt", `image ${id} has no time in lastUpdated: ${text}`, { id, text }, error);
+    }
+  }
+
+  /** Remembers that the image was tagged, in this process's zone as dockerd does. */
+  setLastUpdated(id: ImageID, date: Date = new Date()): void {
+    this.#known(id);
+    this.#backend.setMetadata(id, LAST_UPDATED, Buffer.from(formatTime(timeOf(date, "local"))));
+  }
+
+  /** Bytes of all its layers. */
+  size(id: ImageID): number {
+    return this.#known(id).layer?.totalSize() ?? 0;
+  }
+
+  /**
+   * All layers' tars, bottom first, as one seekable tar. It holds the layers until it is disposed of.
+   *
+   * @throws VarveError `not-found`
+   */
+  async tarStream(id: ImageID): Promise<ImageTar> {
+    return ImageTar.open(this.#known(id).image.diffIDs, this.#layers, this.#tarLengths);
+  }
+
+  /** Catches up with the backend: images that came are taken in if they can be used, those that went are let go. */
+  refresh(): void {
+    const present = new Set(this.#backend.ids());
+    for (const [id, { layer }] of this.#images)
+      if (!present.has(id)) {
+        layer?.forget();
+        this.#images.delete(id);
+      }
+    const before = this.#broken;
+    this.#broken = new Map();
+    for (const id of [...present].sort()) if (!this.#images.has(id)) this.#restore(id, before.get(id));
+    this.#family = new FamilyTree();
+    for (const id of [...this.#images.keys()].sort()) this.#link(id);
+  }
+
+  #restore(id: ImageID, before: BrokenImage | undefined): void {
+    try {
+      const raw = this.#read(id);
+      if (raw === undefined) return;
+      const image = parseImage(raw);
+      this.#images.set(id, { image, layer: this.#layerOf(image) });
+    } catch (error) {
+      if (!isVarveError(error)) throw error;
+      this.#broken.set(id, { id, reason: error.message, cause: error });
+      if (before?.reason !== error.message) this.#onWarning(`not restoring image ${id}: ${error.message}`);
+    }
+  }
+
+  /** Nothing when the image was deleted since it was listed. */
+  #read(id: ImageID): Buffer | undefined {
+    try {
+      return this.#backend.get(id);
+    } catch (error) {
+      if (isVarveError(error, "not-found")) return undefined;
+      throw error;
+    }
+  }
+
+  #layerOf({ config, chainID, diffIDs }: Image): Layer | undefined {
+    if (chainID === undefined) return undefined;
+    if (config.os !== "" && config.os.toLowerCase() !== this.#os)
+      throw new VarveError("unsupported", `operating system is not supported: ${config.os}`, { os: config.os });
+    if (!diffIDs.every(isDigest)) throw noLayer(chainID);
+    try {
+      return this.#layers.get(chainID);
+    } catch (error) {
+      throw isVarveError(error, "not-found") ? noLayer(chainID, error) : error;
+    }
+  }
+
+  /** Takes in the recorded parent, unless that would close a circle. */
+  #link(id: ImageID): void {
+    const parent = this.#recordedParent(id);
+    if (parent !== undefined && !this.#family.link(id, parent))
+      this.#onWarning(`ignoring the parent of image ${id}: it would be its own ancestor`);
+  }
+
+  #recordedParent(id: ImageID): ImageID | undefined {
+    const text = this.#backend.metadata(id, PARENT)?.toString() ?? "";
+    return isDigest(text) ? text : undefined;
+  }
+
+  #known(id: ImageID): KnownImage {
+    const known = this.#images.get(id);
+    if (known === undefined) throw new VarveError("not-found", `unrecognized image ID ${id}`, { id });
+    return known;
+  }
+}
+
+interface KnownImage {
+  readonly image: Image;
+  /** Its top layer. */
+  readonly layer: Layer | undefined;
+}
+
+const PARENT = "parent";
+const LAST_UPDATED = "lastUpdated";
+
+function refuseUnmatchedHistory({ config, diffIDs }: Image): void {
+  const layers = (config.history ?? []).filter((entry) => !entry.emptyLayer).length;
+  if (layers > diffIDs.length)
+    throw new VarveError("invalid-archive", "too many non-empty layers in History section", {
+      history: layers,
+      layers: diffIDs.length,
+    });
+}
+
+function noLayer(chainID: ChainID, cause?: unknown): VarveError {
+  return new VarveError("not-found", `failed to get layer ${chainID}: layer does not exist`, { chainID }, cause);
 }
