@@ -134,7 +134,8 @@ export class TreeApplier implements EntrySink {
     try {
       return this.#unpack(header);
     } catch (error) {
-      throw archiveFault(error, header.name);
+      const target = header.type === TYPE.hardLink ? cleanName(header.linkname) : undefined;
+      throw archiveFault(error, cleanName(header.name), target);
     }
   }
 

@@ -70,9 +70,11 @@ class TreeCopy {
     const { path, stat } = entry;
     const place = this.#to.parentOf(path);
     const { dir, base } = place;
+    if (stat.kind === "file") {
+      this.#copyFile(entry, place);
+      return;
+    }
     switch (stat.kind) {
-      case "file":
-        return this.#copyFile(entry, place);
       case "directory":
         if (path !== "") makeDirectoryAt(dir, base, 0o700);
         this.#directories.push({ path, stat });
