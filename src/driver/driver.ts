@@ -1,4 +1,5 @@
 import { VarveError } from "../errors.ts";
+import type { ApplyLimits } from "../fstree/apply.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { IdMap } from "../fstree/id-map.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -25,9 +26,9 @@ import type { EntrySink } from "../tar/disassemble.ts";
  * await driver.create(id, parent);
  * const applier = await driver.applier(id, parent);
  * try {
- *   const reader = new Disassembler({ line, tree: applier.sink });
- *   for await (const chunk of tar) reader.write(chunk);
- *   reader.end();
+ *   const disassembler = new Disassembler({ line, tree: applier.sink });
+ *   for await (const chunk of tar) disassembler.write(chunk);
+ *   disassembler.end();
  *   size = await applier.finish();
  * } catch (error) {
  *   await applier.abort();
@@ -77,7 +78,7 @@ export interface Driver {
   put(id: string): Promise<void>;
 
   /** Takes a layer's entries into the tree of `create(id, parent)`. At most one applier a tree. */
-  applier(id: string, parent?: string): Promise<DiffApplier>;
+  applier(id: string, parent?: string, options?: ApplierOptions): Promise<DiffApplier>;
 
   /** A new tar of what the tree adds to `parent` (FORMATS 8.6, 8.8); for a container, not for the exact bytes of a layer. */
   diff(id: string, parent?: string): Promise<ByteSource>;
@@ -104,7 +105,14 @@ export interface Driver {
   cleanup(): Promise<void>;
 }
 
-/** One layer on its way into a tree. `sink` is fed synchronously; then exactly one of `finish` and `abort` is called. */
+export interface ApplierOptions {
+  /** What a layer may bring before it is `too-large`; without them anything that the disk holds. */
+  readonly limits?: ApplyLimits | undefined;
+  /** Told of what the file system would not take and Docker does without, such as some attributes. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
+
+/** One layer on its way into a tree. `sink` is fed synchronously, then `finish` is called; `abort` when any of it fails. */
 export interface DiffApplier {
   readonly sink: EntrySink;
   /**
@@ -113,7 +121,7 @@ export interface DiffApplier {
    * @returns the layer's size in bytes as this driver counts it (FORMATS 2.3)
    */
   finish(): Promise<number>;
-  /** Lets go of descriptors and mounts. What was written stays until `remove`. */
+  /** Lets go of descriptors and mounts; does nothing after `finish`. What was written stays until `remove`. */
   abort(): Promise<void>;
 }
 
@@ -123,7 +131,7 @@ export interface LayerContent {
    * A new descriptor of a regular file, for the caller to close. The name is resolved inside the tree, whatever links
    * and dots it passes.
    *
-   * @throws VarveError `not-found`, or `invalid-argument` when something else than a file has the name
+   * @throws VarveError `not-found`; `system` when something else than a file has the name
    */
   open(name: ByteString): number;
   close(): void;
@@ -153,9 +161,13 @@ export interface DriverOptions {
 }
 
 /** Ids are opaque (64 hex of Docker, 25 characters of BuildKit, `…-init`) as long as they are one name in a directory. */
+export function isUsableID(id: string): boolean {
+  return id !== "" && id !== "." && id !== ".." && !/[/\0]/.test(id);
+}
+
+/** @throws VarveError `invalid-argument` */
 export function checkID(id: string): void {
-  if (id === "" || id === "." || id === ".." || /[/\0]/.test(id))
-    throw new VarveError("invalid-argument", `not a layer id: ${JSON.stringify(id)}`, { id });
+  if (!isUsableID(id)) throw new VarveError("invalid-argument", `not a layer id: ${JSON.stringify(id)}`, { id });
 }
 
 /** Docker's answer to an id without a tree. */

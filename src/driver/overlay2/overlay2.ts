@@ -1,0 +1,210 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Change } from "../../fstree/changes.ts";
+import { treeDiff } from "../../fstree/diff.ts";
+import type { IdMap } from "../../fstree/id-map.ts";
+import { treeSize } from "../../fstree/size.ts";
+import type { ByteSource } from "../../io/byte-source.ts";
+import { mountPointsBelow } from "../../sys/mount.ts";
+import { inUserNamespace, isRoot } from "../../sys/rank.ts";
+import { backingFileSystem } from "../backing-file-system.ts";
+import { DirectoryApplier } from "../directory-applier.ts";
+import {
+  type ApplierOptions,
+  checkID,
+  type DiffApplier,
+  type Driver,
+  type DriverOptions,
+  type LayerContent,
+  noTree,
+} from "../driver.ts";
+import { coded, needsRoot, rootIdentity } from "../home.ts";
+import { naiveChanges, naiveDiff, naiveDiffSize, openPair, type View } from "../naive.ts";
+import { removeMounted } from "../remove-mounted.ts";
+import { TreeContent } from "../tree-content.ts";
+import { CountedMounts } from "./counted-mounts.ts";
+import { hasForeignFeatures } from "./foreign-features.ts";
+import { nativeDiffWorks, viewFlags } from "./kernel.ts";
+import { Layout } from "./layout.ts";
+import { MergedMount } from "./merged-mount.ts";
+import { overlayMount } from "./mount-options.ts";
+import { privateView } from "./private-view.ts";
+
+/**
+ * Docker's overlay2 (FORMATS 6): each tree holds only what its layer changes, in the kernel's own spelling of deletions,
+ * and overlayfs shows the stack as one.
+ *
+ * `layout.ts` keeps the directories and links. A tree that somebody works in is mounted on its `merged`
+ * (`merged-mount.ts`), counted over all processes by `counted-mounts.ts`, whose lease files lie in
+ * `<root>/varve/mounts`. What only reads a stack for a moment, to compare it, mounts it for itself (`private-view.ts`).
+ * `kernel.ts` knows what this kernel can do, `mount-options.ts` how it is told.
+ *
+ * Layers go natively into and out of `diff` where that tells all that they change; else they are compared as trees.
+ */
+export class Overlay2Driver implements Driver {
+  readonly name = "overlay2";
+  readonly home: string;
+  readonly idMap: IdMap | undefined;
+  readonly #durable: boolean;
+  readonly #layout: Layout;
+  readonly #mounts: CountedMounts;
+
+  constructor({ home, idMap, durability }: DriverOptions) {
+    this.home = home;
+    this.idMap = idMap;
+    this.#durable = durability !== "none";
+    this.#layout = new Layout(home, rootIdentity(idMap));
+    this.#mounts = new CountedMounts(join(dirname(home), "varve", "mounts"));
+  }
+
+  /** Native trees are made without a look at their parents. */
+  get appliesInParallel(): boolean {
+    return nativeDiffWorks(this.home);
+  }
+
+  async create(id: string, parent?: string): Promise<void> {
+    // The applier's `finish` brings it to the disk with the rest.
+    this.#create(id, parent, false);
+  }
+
+  async createReadWrite(id: string, parent?: string): Promise<void> {
+    this.#create(id, parent, this.#durable);
+  }
+
+  async remove(id: string): Promise<void> {
+    checkID(id);
+    if (existsSync(this.#merged(id).path)) await this.#mounts.clear(this.#merged(id));
+    await removeMounted(this.#layout.path(id), () => this.#layout.remove(id));
+  }
+
+  exists(id: string): boolean {
+    return this.#layout.exists(id);
+  }
+
+  ids(): string[] {
+    return this.#layout.ids();
+  }
+
+  async get(id: string): Promise<string> {
+    this.#mustExist(id);
+    if (coded(() => this.#layout.lower(id)) === undefined) return this.#diff(id);
+    needsRoot("mounting a layer");
+    await this.#mounts.hold(this.#merged(id));
+    return this.#merged(id).path;
+  }
+
+  async put(id: string): Promise<void> {
+    this.#mustExist(id);
+    if (coded(() => this.#layout.lower(id)) !== undefined) await this.#mounts.release(this.#merged(id));
+  }
+
+  async applier(id: string, parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {
+    this.#mustExist(id);
+    const native = this.#isParent(id, parent) && nativeDiffWorks(this.home);
+    const { idMap } = this;
+    const options = { idMap, limits, onWarning, syncHome: this.#durable ? this.home : undefined };
+    if (native) return new DirectoryApplier(this.#diff(id), { ...options, semantics: "overlay", size: "files" });
+    const root = await this.get(id);
+    try {
+      return new DirectoryApplier(root, { ...options, semantics: "layer", size: "headers", close: () => this.put(id) });
+    } catch (error) {
+      await this.put(id);
+      throw error;
+    }
+  }
+
+  async diff(id: string, parent?: string): Promise<ByteSource> {
+    this.#mustExist(id);
+    if (this.#tellsAll(id, parent)) return treeDiff(this.#diff(id), { idMap: this.idMap, overlay: true });
+    needsRoot("comparing layers");
+    return naiveDiff(() => this.#pair(id, parent), this.idMap);
+  }
+
+  async changes(id: string, parent?: string): Promise<Change[]> {
+    this.#mustExist(id);
+    needsRoot("comparing layers");
+    return coded(() => naiveChanges(this.#pair(id, parent)));
+  }
+
+  async diffSize(id: string, parent?: string): Promise<number> {
+    this.#mustExist(id);
+    if (this.#tellsAll(id, parent)) return coded(() => treeSize(this.#diff(id)));
+    needsRoot("comparing layers");
+    return coded(() => naiveDiffSize(this.#pair(id, parent)));
+  }
+
+  async content(id: string): Promise<LayerContent> {
+    this.#mustExist(id);
+    const stacked = coded(() => this.#layout.lower(id)) !== undefined && isRoot();
+    return coded(() => new TreeContent(this.#diff(id), stacked ? () => this.#view(id) : undefined));
+  }
+
+  async metadata(id: string): Promise<Record<string, string>> {
+    this.#mustExist(id);
+    const lowers = coded(() => this.#layout.lowerDirectories(id));
+    return {
+      ...(lowers.length === 0 ? {} : { LowerDir: lowers.join(":") }),
+      MergedDir: this.#layout.path(id, "merged"),
+      UpperDir: this.#diff(id),
+      WorkDir: this.#layout.path(id, "work"),
+    };
+  }
+
+  status(): [string, string][] {
+    return [
+      ["Backing Filesystem", backingFileSystem(this.home)],
+      // Without it the kernel refuses the first mount.
+      ["Supports d_type", "true"],
+      ["Native Overlay Diff", String(nativeDiffWorks(this.home))],
+      ["userxattr", String(inUserNamespace())],
+    ];
+  }
+
+  async cleanup(): Promise<void> {
+    const prefix = `${this.home}/`;
+    const mounted = coded(() => mountPointsBelow(this.home)).map((path) => path.slice(prefix.length).split("/", 1)[0]!);
+    if (mounted.length === 0) return;
+    await this.#mounts.clearAll([...new Set(mounted)].map((id) => this.#merged(id)));
+  }
+
+  #create(id: string, parent: string | undefined, sync: boolean): void {
+    checkID(id);
+    if (parent !== undefined) checkID(parent);
+    needsRoot("the overlay2 driver");
+    coded(() => this.#layout.create(id, parent, { sync }));
+  }
+
+  #mustExist(id: string): void {
+    checkID(id);
+    if (!this.#layout.exists(id)) throw noTree(id, this.#layout.path(id));
+  }
+
+  #diff(id: string): string {
+    return this.#layout.path(id, "diff");
+  }
+
+  #merged(id: string): MergedMount {
+    return new MergedMount(this.#layout, id, rootIdentity(this.idMap));
+  }
+
+  #isParent(id: string, parent: string | undefined): boolean {
+    return coded(() => this.#layout.parentOf(id)) === parent;
+  }
+
+  /** Whether `diff` is the whole difference, spelled as Docker spells it. */
+  #tellsAll(id: string, parent: string | undefined): boolean {
+    return this.#isParent(id, parent) && !inUserNamespace() && !coded(() => hasForeignFeatures(this.#diff(id)));
+  }
+
+  #pair(id: string, parent: string | undefined): ReturnType<typeof openPair> {
+    return openPair((tree) => this.#view(tree), id, parent);
+  }
+
+  /** The whole stack, to be read and soon closed. */
+  #view(id: string): View {
+    const lower = this.#layout.lower(id);
+    if (lower === undefined) return { path: this.#diff(id), close: () => undefined };
+    const { home } = this;
+    return privateView(overlayMount({ home, id, lower, readOnly: true, flags: viewFlags(home) }));
+  }
+}

@@ -1,0 +1,76 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import type { IdMap } from "../fstree/id-map.ts";
+import { isRoot } from "../sys/rank.ts";
+import type { Driver, DriverOptions, Durability } from "./driver.ts";
+import { probeOverlay } from "./overlay2/kernel.ts";
+import { Overlay2Driver } from "./overlay2/overlay2.ts";
+import { RootlessDriver } from "./rootless/rootless.ts";
+import { VfsDriver } from "./vfs/vfs.ts";
+
+export type DriverName = "overlay2" | "vfs" | "rootless";
+
+const DRIVERS: Readonly<Record<DriverName, (options: DriverOptions) => Driver>> = {
+  overlay2: (options) => new Overlay2Driver(options),
+  vfs: (options) => new VfsDriver(options),
+  rootless: (options) => new RootlessDriver(options),
+};
+
+/** The drivers that Varve has, the usual choice first. */
+export const availableDrivers: readonly DriverName[] = Object.keys(DRIVERS) as DriverName[];
+
+export interface OpenDriverOptions {
+  /** Which driver; by default the root itself tells, and for a fresh one the kernel and the user. */
+  readonly name?: string | undefined;
+  readonly idMap?: IdMap | undefined;
+  readonly durability: Durability;
+}
+
+/**
+ * Opens the driver that a data-root belongs to. Nothing is written, apart from a scratch directory that comes and goes
+ * when root opens a fresh data-root and the kernel has to be asked.
+ *
+ * @throws VarveError `unsupported` for a driver that Varve has not; `conflict` when several have left trees in the root
+ */
+export async function openDriver(root: string, { name, idMap, durability }: OpenDriverOptions): Promise<Driver> {
+  const chosen = name ?? priorDriver(root) ?? freshDriver(root);
+  if (!isAvailable(chosen))
+    throw new VarveError("unsupported", `driver not supported: ${chosen} (Varve has ${availableDrivers.join(", ")})`, {
+      driver: chosen,
+      root,
+    });
+  return DRIVERS[chosen]({ home: join(root, chosen), idMap, durability });
+}
+
+/** Docker's order of preference (FORMATS 7.4), and ours. vfs never counts as prior. */
+const PRIORITY = ["btrfs", "zfs", "overlay2", "fuse-overlayfs", "aufs", "overlay", "devicemapper", "rootless"];
+
+function priorDriver(root: string): string | undefined {
+  const prior = PRIORITY.filter((driver) => hasEntries(join(root, driver)));
+  if (prior.length > 1)
+    throw new VarveError(
+      "conflict",
+      `${root} contains several valid graphdrivers: ${prior.join(", ")}; Please cleanup or explicitly choose storage driver (-s <DRIVER>)`,
+      { root, drivers: prior },
+    );
+  return prior[0];
+}
+
+function freshDriver(root: string): DriverName {
+  if (!isRoot()) return "rootless";
+  return probeOverlay(join(root, "overlay2")).kind === "fails" ? "vfs" : "overlay2";
+}
+
+function hasEntries(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
+    throw asVarveError(error);
+  }
+}
+
+function isAvailable(name: string): name is DriverName {
+  return Object.hasOwn(DRIVERS, name);
+}
