@@ -1,0 +1,89 @@
+import { VarveError } from "../errors.ts";
+import { TreeApplier } from "../fstree/apply.ts";
+import type { IdMap } from "../fstree/id-map.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { closeFile } from "../sys/at.ts";
+import { type ByteString, toText } from "../sys/byte-string.ts";
+import { statFile } from "../sys/stat.ts";
+import { cleanName, TreeRoot } from "../sys/tree-root.ts";
+import { Disassembler, type EntrySink, type PayloadHome } from "../tar/disassemble.ts";
+import { type Header, TYPE } from "../tar/header.ts";
+
+export interface CopyInOptions {
+  /** Refuse to put a file where a directory is, or the other way round. */
+  readonly noOverwriteDirNonDir?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Unpacks a tar into a directory of a container's file system, as `docker cp` does. Nothing leaves the file system,
+ * whatever names and links the tar or the container holds.
+ *
+ * @throws VarveError `not-found` for the directory, `invalid-archive`
+ */
+export async function copyIn(
+  root: string,
+  directory: ByteString,
+  tar: ByteSource,
+  idMap: IdMap | undefined,
+  options: CopyInOptions = {},
+): Promise<void> {
+  refuseNoDirectory(root, directory);
+  const { noOverwriteDirNonDir, signal } = options;
+  const applier = new TreeApplier(root, { semantics: "plain", idMap, noOverwriteDirNonDir });
+  try {
+    const disassembler = new Disassembler({ line: () => {}, tree: new Below(cleanName(directory), applier) });
+    for await (const chunk of tar) {
+      signal?.throwIfAborted();
+      disassembler.write(chunk);
+    }
+    disassembler.end();
+    applier.finish();
+  } catch (error) {
+    applier.abort();
+    throw error;
+  }
+}
+
+/** Puts every name below a directory; link targets too, as they are names in the same archive. */
+class Below implements EntrySink {
+  readonly #directory: ByteString;
+  readonly #tree: EntrySink;
+
+  constructor(directory: ByteString, tree: EntrySink) {
+    this.#directory = directory;
+    this.#tree = tree;
+  }
+
+  entry(header: Header): PayloadHome {
+    const linkname = header.type === TYPE.hardLink ? this.#place(header.linkname) : header.linkname;
+    return this.#tree.entry({ ...header, name: this.#place(header.name), linkname });
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#tree.data(bytes);
+  }
+
+  hole(length: number): void {
+    this.#tree.hole(length);
+  }
+
+  entryEnd(): void {
+    this.#tree.entryEnd();
+  }
+
+  #place(name: ByteString): ByteString {
+    return `${this.#directory}/${cleanName(name)}` as ByteString;
+  }
+}
+
+function refuseNoDirectory(root: string, directory: ByteString): void {
+  using tree = new TreeRoot(root);
+  const place = tree.openPlace(directory);
+  try {
+    if (statFile(place).kind === "directory") return;
+    throw new VarveError("invalid-argument", `extraction point is not a directory: ${toText(directory)}`, {});
+  } finally {
+    closeFile(place);
+  }
+}

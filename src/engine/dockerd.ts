@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { VarveError } from "../errors.ts";
+import { FileLock } from "../sys/lock.ts";
+
+/**
+ * A dockerd keeps the state of its stores in memory and writes whole files over ours, so a root on which one lives is
+ * read-only to Varve. It is known by the locks that it holds on its bolt databases for as long as it runs; its pid file
+ * may be anywhere and its socket may be gone.
+ */
+const DATABASES = [
+  "volumes/metadata.db",
+  "network/files/local-kv.db",
+  "buildkit/snapshots.db",
+  "buildkit/cache.db",
+  "buildkit/metadata.db",
+  "buildkit/metadata_v2.db",
+  "buildkit/containerdmeta.db",
+  "buildkit/history.db",
+] as const;
+
+/** The database that a running dockerd has locked, or `undefined` when none runs on this root. */
+export function databaseOfRunningDockerd(root: string): string | undefined {
+  for (const name of DATABASES) {
+    const path = join(root, name);
+    if (existsSync(path) && isLocked(path)) return path;
+  }
+  return undefined;
+}
+
+/** @throws VarveError `locked` while a dockerd runs on this root */
+export function refuseRunningDockerd(root: string): void {
+  const database = databaseOfRunningDockerd(root);
+  if (database === undefined) return;
+  throw new VarveError(
+    "locked",
+    `a dockerd is running on ${root}: varve only reads there until it is stopped (systemctl stop docker docker.socket)`,
+    { root, database },
+  );
+}
+
+function isLocked(path: string): boolean {
+  using lock = FileLock.tryAcquire(path, "shared");
+  return lock === undefined;
+}

@@ -1,0 +1,90 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { asVarveError, isVarveError } from "../errors.ts";
+
+/**
+ * What happened on a root, in the shape of Docker's events: one JSON line each in `<root>/varve/events.jsonl`, so that
+ * every process sees the events of all. At `ROTATE_AT` bytes the file becomes the one earlier file that is kept.
+ */
+export interface StoreEvent {
+  readonly type: "image" | "container";
+  readonly action: string;
+  /** Image or container id. */
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Nanoseconds since the epoch, as text: they pass the range of exact numbers. */
+  readonly timeNano: string;
+}
+
+const ROTATE_AT = 4 * 1024 * 1024;
+const POLL_MS = 200;
+
+export class EventLog {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  append(event: Omit<StoreEvent, "timeNano">): void {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    if ((statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) >= ROTATE_AT)
+      renameSync(this.#path, this.#earlier);
+    appendFileSync(this.#path, `${JSON.stringify({ ...event, timeNano: nowNano() })}\n`, { mode: 0o600 });
+  }
+
+  /**
+   * The events from `since` to `until` (nanoseconds), oldest first. Without `until` it goes on as events happen, until
+   * `signal` aborts.
+   */
+  async *read(options: { since?: bigint; until?: bigint; signal?: AbortSignal } = {}): AsyncGenerator<StoreEvent> {
+    const { since = BigInt(nowNano()), until, signal } = options;
+    let position = 0;
+    let inode: number | undefined;
+    for (const event of parseLines(readIfThere(this.#earlier))) if (inRange(event, since, until)) yield event;
+    for (;;) {
+      const stat = statSync(this.#path, { throwIfNoEntry: false });
+      if (stat !== undefined) {
+        if (inode !== undefined && inode !== stat.ino) position = 0;
+        inode = stat.ino;
+        const text = readIfThere(this.#path).subarray(position);
+        const complete = text.subarray(0, text.lastIndexOf(10) + 1);
+        position += complete.length;
+        for (const event of parseLines(complete)) if (inRange(event, since, until)) yield event;
+      }
+      if (until !== undefined && until <= BigInt(nowNano())) return;
+      try {
+        await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+      } catch (error) {
+        if (isVarveError(asVarveError(error), "cancelled")) return;
+        throw error;
+      }
+    }
+  }
+
+  get #earlier(): string {
+    return `${this.#path}.1`;
+  }
+}
+
+function nowNano(): string {
+  return `${BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)}`;
+}
+
+function inRange(event: StoreEvent, since: bigint, until: bigint | undefined): boolean {
+  const time = BigInt(event.timeNano);
+  return time >= since && (until === undefined || time <= until);
+}
+
+function readIfThere(path: string): Buffer {
+  return existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+}
+
+/** A line that a dying process left half-written is passed over. */
+function* parseLines(bytes: Buffer): Generator<StoreEvent> {
+  for (const line of bytes.toString("utf8").split("\n")) {
+    if (!line.startsWith("{") || !line.endsWith("}")) continue;
+    yield JSON.parse(line) as StoreEvent;
+  }
+}

@@ -1,0 +1,179 @@
+import type { ChainID, DiffID } from "../digest/chain-id.ts";
+import { VarveError } from "../errors.ts";
+import type { ContainerConfig } from "../image/container-config.ts";
+import { historySteps } from "../image/history.ts";
+import type { Image, ImageID } from "../image/image.ts";
+import { compareTimes, formatTime } from "../json/go-time.ts";
+import {
+  familiarName,
+  familiarString,
+  parseNormalized,
+  type Reference,
+  withDefaultTag,
+} from "../reference/reference.ts";
+import { type ImageFilters, matchesLabels, matchesPattern, parseTimeFilter } from "./filters.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** One line of `docker images`; an image with tags in several repositories is one summary. */
+export interface ImageSummary {
+  readonly id: ImageID;
+  readonly parent: ImageID | undefined;
+  /** Familiar, `name:tag`; none for a dangling image. */
+  readonly tags: readonly string[];
+  /** Familiar, `name@digest`. */
+  readonly digests: readonly string[];
+  /** RFC 3339 with nanoseconds. */
+  readonly created: string;
+  /** Bytes of all its layers. */
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** How many containers are made of it. */
+  readonly containers: number;
+}
+
+export interface HistoryEntry {
+  /** Absent where the layer's own image is not in the store. */
+  readonly id: ImageID | undefined;
+  readonly created: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  /** Bytes of the layer; 0 where there is none. */
+  readonly size: number;
+  readonly tags: readonly string[];
+}
+
+export interface LayerSummary {
+  readonly chainID: ChainID;
+  readonly diffID: DiffID;
+  readonly cacheID: string;
+  readonly size: number;
+}
+
+/** Newest first, as `docker images` shows them: without `all`, intermediate images stay away. */
+export function listImages(
+  { images, references, containers }: Workspace,
+  options: { all?: boolean; filters?: ImageFilters },
+  find: (name: string) => Image,
+): ImageSummary[] {
+  const { all = false, filters = {} } = options;
+  const accepts = filterOf(filters, find);
+  const users = containers.list();
+  const summaries: { image: Image; summary: ImageSummary }[] = [];
+  for (const [id, image] of filters.dangling === true ? images.heads() : images.map()) {
+    if (!accepts(image)) continue;
+    const named = references.referencesOf(id).filter((reference) => matchesReference(reference, filters.reference));
+    if (!belongsInList(named, images.children(id).length > 0, all, filters)) continue;
+    summaries.push({
+      image,
+      summary: {
+        id,
+        parent: images.parent(id),
+        tags: named.filter((reference) => reference.digest === undefined).map(familiarString),
+        digests: named.filter((reference) => reference.digest !== undefined).map(familiarString),
+        created: formatTime(image.config.created),
+        size: images.size(id),
+        labels: labelsOf(image.config.config),
+        containers: users.filter((container) => container.image === id).length,
+      },
+    });
+  }
+  return summaries
+    .sort(
+      (a, b) => compareTimes(b.image.config.created, a.image.config.created) || (a.summary.id < b.summary.id ? -1 : 1),
+    )
+    .map(({ summary }) => summary);
+}
+
+/** Newest first. Entries that changed no files have size 0. */
+export function imageHistory({ images, layers, references }: Workspace, image: Image): HistoryEntry[] {
+  const known = layers.map();
+  const entries = historySteps(image.config.history, image.diffIDs)
+    .reverse()
+    .map(
+      ({ entry, chainID }): HistoryEntry => ({
+        id: undefined,
+        created: formatTime(entry.created),
+        createdBy: entry.createdBy,
+        comment: entry.comment,
+        size: chainID === undefined ? 0 : (known.get(chainID)?.size ?? 0),
+        tags: [],
+      }),
+    );
+  let id: ImageID | undefined = image.id;
+  for (let i = 0; i < entries.length && id !== undefined && images.has(id); i++) {
+    const tags = references.referencesOf(id).filter((reference) => reference.digest === undefined);
+    entries[i] = { ...entries[i]!, id, tags: tags.map(familiarString) };
+    id = images.parent(id);
+  }
+  return entries;
+}
+
+/** Bottom first. */
+export function imageLayers({ layers }: Workspace, image: Image): LayerSummary[] {
+  const known = layers.map();
+  const summaries: LayerSummary[] = [];
+  for (let chain = image.chainID; chain !== undefined; ) {
+    const layer = known.get(chain);
+    if (layer === undefined) throw new VarveError("corrupt", `layer ${chain} is not in the store`, { chain });
+    const { chainID, diffID, cacheID, size } = layer;
+    summaries.unshift({ chainID, diffID, cacheID, size });
+    chain = layer.parent;
+  }
+  return summaries;
+}
+
+/**
+ * @param target a name that gets the tag `latest` when it has none
+ * @throws VarveError `invalid-reference`, also for a target with a digest
+ */
+export function tagImage(workspace: Workspace, image: Image, target: string): Reference {
+  const reference = withDefaultTag(parseNormalized(target));
+  if (reference.digest !== undefined)
+    throw new VarveError("invalid-reference", "refusing to create a tag with a digest reference", { target });
+  workspace.references.add(reference, image.id, { force: true });
+  workspace.images.setLastUpdated(image.id);
+  workspace.events.append({
+    type: "image",
+    action: "tag",
+    id: image.id,
+    attributes: { name: familiarString(reference) },
+  });
+  return reference;
+}
+
+export function labelsOf(config: ContainerConfig | null): Record<string, string> | undefined {
+  return config?.labels == null ? undefined : Object.fromEntries(config.labels);
+}
+
+function filterOf(filters: ImageFilters, find: (name: string) => Image): (image: Image) => boolean {
+  const before = filters.before === undefined ? undefined : find(filters.before).config.created;
+  const since = filters.since === undefined ? undefined : find(filters.since).config.created;
+  const until = filters.until === undefined ? undefined : parseTimeFilter(filters.until) / 1000;
+  return ({ config }) => {
+    const { created } = config;
+    if (before !== undefined && compareTimes(created, before) >= 0) return false;
+    if (since !== undefined && compareTimes(created, since) <= 0) return false;
+    if (until !== undefined && created.seconds + created.nanoseconds / 1e9 > until) return false;
+    return filters.label === undefined || matchesLabels(labelsOf(config.config), filters.label);
+  };
+}
+
+function belongsInList(
+  named: readonly Reference[],
+  hasChildren: boolean,
+  all: boolean,
+  { dangling, reference }: ImageFilters,
+): boolean {
+  if (named.length === 0) return (all || !hasChildren) && dangling !== false && reference === undefined;
+  return dangling !== true || named.every(({ tag }) => tag === undefined);
+}
+
+function matchesReference(reference: Reference, patterns: readonly string[] | undefined): boolean {
+  return (
+    patterns === undefined ||
+    patterns.some(
+      (pattern) =>
+        matchesPattern(pattern, familiarString(reference)) || matchesPattern(pattern, familiarName(reference)),
+    )
+  );
+}

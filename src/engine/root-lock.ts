@@ -1,0 +1,147 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf } from "../errors.ts";
+import { replaceFile } from "../io/atomic-file.ts";
+import { FileLock } from "../sys/lock.ts";
+
+/**
+ * How many processes share one root: a shared lock to look, an exclusive one to change what others see, long work
+ * outside both. Each change moves a generation stamp, by which a process that comes later sees that its memory is old
+ * and reads the disk again before it acts.
+ *
+ * Sections of one process run one at a time. A section may open another inside itself, which joins it; a reading
+ * section cannot become a changing one.
+ */
+export class RootLock {
+  readonly #directory: string;
+  readonly #watched: readonly string[];
+  readonly #refresh: () => Promise<void>;
+  readonly #beforeCommit: () => void;
+  readonly #section = new AsyncLocalStorage<Section>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #stamp: string | undefined;
+  #commits = 0;
+
+  /**
+   * @param directory where the lock and the stamp live; made by the first change
+   * @param options.watched paths whose modification also tells that the root moved: a dockerd moves no stamp of ours
+   * @param options.refresh reads the disk again
+   * @param options.beforeCommit may throw to refuse a change, asked under the lock
+   */
+  constructor(
+    directory: string,
+    options: { watched: readonly string[]; refresh: () => Promise<void>; beforeCommit: () => void },
+  ) {
+    this.#directory = directory;
+    this.#watched = options.watched;
+    this.#refresh = options.refresh;
+    this.#beforeCommit = options.beforeCommit;
+  }
+
+  /** To be called before the stores read the disk for the first time: what they read then counts as known. */
+  noteStamp(): void {
+    this.#stamp = this.#readStamp();
+  }
+
+  /** Runs `work` on memory that is as new as the disk, while nobody changes it. Writes nothing, not even a lock file. */
+  async read<T>(work: () => Promise<T> | T): Promise<T> {
+    if (this.#inside() !== undefined) return await work();
+    return await this.#enter("read", async () => {
+      using _lock = await this.#acquireShared();
+      await this.#catchUp();
+      return await work();
+    });
+  }
+
+  /** Runs `work` alone among all processes, on memory that is as new as the disk. */
+  async commit<T>(work: () => Promise<T> | T): Promise<T> {
+    const kind = this.#inside();
+    if (kind === "commit") return await work();
+    if (kind === "read") throw new Error("a reading section cannot change the root");
+    return await this.#enter("commit", async () => {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      using _lock = await FileLock.acquire(this.#lockPath, "exclusive");
+      this.#beforeCommit();
+      await this.#catchUp();
+      try {
+        return await work();
+      } finally {
+        this.#moveStamp();
+      }
+    });
+  }
+
+  #inside(): Section["kind"] | undefined {
+    const section = this.#section.getStore();
+    return section?.open ? section.kind : undefined;
+  }
+
+  #enter<T>(kind: Section["kind"], work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(async () => {
+      const section: Section = { kind, open: true };
+      try {
+        return await this.#section.run(section, work);
+      } finally {
+        section.open = false;
+      }
+    });
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #acquireShared(): Promise<FileLock | undefined> {
+    try {
+      statSync(this.#lockPath);
+      return await FileLock.acquire(this.#lockPath, "shared");
+    } catch (error) {
+      // Nobody of us has changed this root yet, or we may only look at it.
+      if (["ENOENT", "EACCES", "EPERM", "EROFS"].includes(errnoOf(error) ?? "")) return undefined;
+      throw error;
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const stamp = this.#readStamp();
+    if (stamp === this.#stamp) return;
+    await this.#refresh();
+    this.#stamp = stamp;
+  }
+
+  #moveStamp(): void {
+    this.#commits++;
+    const stamp = `${process.pid}.${process.hrtime.bigint()}.${this.#commits}`;
+    replaceFile(this.#generationPath, Buffer.from(stamp), { sync: false });
+    this.#stamp = this.#readStamp();
+  }
+
+  #readStamp(): string {
+    const watched = this.#watched.map((path) => {
+      const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+      return stat === undefined ? "-" : `${stat.ino}.${stat.mtimeNs}`;
+    });
+    return [this.#readGeneration(), ...watched].join(" ");
+  }
+
+  #readGeneration(): string {
+    try {
+      return readFileSync(this.#generationPath, "utf8");
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT" || errnoOf(error) === "EACCES") return "-";
+      throw error;
+    }
+  }
+
+  get #lockPath(): string {
+    return join(this.#directory, "lock");
+  }
+
+  get #generationPath(): string {
+    return join(this.#directory, "generation");
+  }
+}
+
+interface Section {
+  readonly kind: "read" | "commit";
+  open: boolean;
+}

@@ -1,0 +1,239 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ChainID } from "../digest/chain-id.ts";
+import type { Driver, Durability } from "../driver/driver.ts";
+import { openDriver } from "../driver/select.ts";
+import { isVarveError, VarveError } from "../errors.ts";
+import { FileBackend } from "../image/file-backend.ts";
+import type { Image, ImageID } from "../image/image.ts";
+import { ImageStore } from "../image/store.ts";
+import { FileMetadata } from "../layer/file-metadata.ts";
+import type { Layer } from "../layer/layer.ts";
+import { LayerStore } from "../layer/store.ts";
+import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
+import { ReferenceStore } from "../reference/reference-store.ts";
+import { ContainerRecords } from "./containers.ts";
+import { type DataRoot, locateDataRoot } from "./data-root.ts";
+import { refuseRunningDockerd } from "./dockerd.ts";
+import { EventLog } from "./events.ts";
+import { Leases } from "./leases.ts";
+import { RootLock } from "./root-lock.ts";
+
+/** How a data-root is opened. */
+export interface StoreOptions {
+  /** The data-root; by default `defaultRoot()`. */
+  readonly root?: string | undefined;
+  /** `overlay2`, `vfs` or `rootless`; by default the one that the root has, or that suits a fresh one. */
+  readonly driver?: string | undefined;
+  /** As dockerd's `--userns-remap`. */
+  readonly usernsRemap?: string | undefined;
+  /** What survives a power loss; `layer` by default. */
+  readonly durability?: Durability | undefined;
+  /** Bounds on what an archive may make the store do. */
+  readonly limits?: Limits | undefined;
+  /** Told, in one line, of what was found broken and passed over. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+export interface Limits {
+  /** Bytes that one layer may have when it is uncompressed. */
+  readonly layerBytes?: number | undefined;
+  /** Bytes that one manifest or config may have. */
+  readonly documentBytes?: number | undefined;
+  /** Bytes of an archive that comes through a pipe or compressed, which is spooled to the disk. */
+  readonly spoolBytes?: number | undefined;
+}
+
+/**
+ * An open data-root: its stores, wired together and to the lock. The use cases of `store.ts` are written on it. `read`
+ * and `commit` run with memory as new as the disk; everything that takes long happens outside of them.
+ */
+export class Workspace {
+  readonly root: string;
+  readonly driver: Driver;
+  readonly durability: Durability;
+  readonly limits: Limits;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly references: ReferenceStore;
+  readonly containers: ContainerRecords;
+  readonly events: EventLog;
+  readonly warn: (message: string) => void;
+  readonly #dataRoot: DataRoot;
+  readonly #lock: RootLock;
+  readonly #leases: Leases;
+
+  static async open(options: StoreOptions = {}): Promise<Workspace> {
+    const dataRoot = locateDataRoot(options.root, options.usernsRemap);
+    const durability = options.durability ?? "layer";
+    const driver = await openDriver(dataRoot.path, { name: options.driver, idMap: dataRoot.idMap, durability });
+    const warn = options.onWarning ?? (() => {});
+    const side = join(dataRoot.path, "varve");
+    const metadata = join(dataRoot.path, "image", driver.name);
+    const leases = new Leases(join(side, "leases"));
+    const stores: { refresh(): void | Promise<void> }[] = [];
+    const lock = new RootLock(side, {
+      watched: WATCHED.map((name) => join(metadata, name)),
+      refresh: async () => {
+        for (const store of stores) await store.refresh();
+      },
+      beforeCommit: () => refuseRunningDockerd(dataRoot.path),
+    });
+    const sync = durability !== "none";
+    lock.noteStamp();
+    const layers = await LayerStore.open({
+      driver,
+      metadata: new FileMetadata(join(metadata, "layerdb"), { sync }),
+      commit: (work) => lock.commit(work),
+      heldElsewhere: (chain) => leases.heldElsewhere(chain),
+      onHandOut: (chain) => leases.holdInScope(chain),
+      onWarning: warn,
+    });
+    const backend = new FileBackend(join(metadata, "imagedb"), { sync });
+    const images = ImageStore.open({ backend, layers, os: "linux", onWarning: warn });
+    const references = ReferenceStore.open(join(metadata, "repositories.json"), { sync: durability === "strict" });
+    stores.push(layers, images, references);
+    return new Workspace({ dataRoot, driver, durability, layers, images, references, lock, leases, warn, options });
+  }
+
+  private constructor(parts: {
+    dataRoot: DataRoot;
+    driver: Driver;
+    durability: Durability;
+    layers: LayerStore;
+    images: ImageStore;
+    references: ReferenceStore;
+    lock: RootLock;
+    leases: Leases;
+    warn: (message: string) => void;
+    options: StoreOptions;
+  }) {
+    this.root = parts.dataRoot.path;
+    this.driver = parts.driver;
+    this.durability = parts.durability;
+    this.limits = parts.options.limits ?? {};
+    this.layers = parts.layers;
+    this.images = parts.images;
+    this.references = parts.references;
+    this.containers = new ContainerRecords(join(this.root, "containers"));
+    this.events = new EventLog(join(this.root, "varve", "events.jsonl"));
+    this.warn = parts.warn;
+    this.#dataRoot = parts.dataRoot;
+    this.#lock = parts.lock;
+    this.#leases = parts.leases;
+  }
+
+  /** Looks at the stores while nobody changes them. */
+  read<T>(work: () => Promise<T> | T): Promise<T> {
+    return this.#lock.read(work);
+  }
+
+  /** Changes what others see, alone among all processes. @throws VarveError `locked` while a dockerd has the root */
+  commit<T>(work: () => Promise<T> | T): Promise<T> {
+    return this.#lock.commit(async () => {
+      this.#makeRoot();
+      return await work();
+    });
+  }
+
+  /** Before long work that ends in a commit: fails where the commit would, and reclaims what dead processes left. */
+  async prepareToWrite(): Promise<void> {
+    await this.commit(() => this.layers.cleanup());
+  }
+
+  /**
+   * Handles on layers that stay until `dispose`, for work outside the lock: no other process deletes them meanwhile.
+   * To be called inside `read` or `commit`.
+   */
+  holdLayers(chains: Iterable<ChainID>): HeldLayers {
+    const held = [...chains].map((chain) => {
+      this.#leases.hold(chain);
+      return this.layers.get(chain);
+    });
+    return {
+      layers: held,
+      [Symbol.asyncDispose]: async () => {
+        for (const layer of held.reverse()) {
+          this.#leases.release(layer.chainID);
+          await layer.release();
+        }
+      },
+    };
+  }
+
+  /** Runs work that registers layers: what it is handed stays until the work is over. */
+  leaseLayers<T>(work: () => Promise<T>): Promise<T> {
+    return this.#leases.scope(work);
+  }
+
+  /** A directory for what is only needed for a while, on the root's own file system. */
+  temporaryDirectory(): string {
+    const path = join(this.root, "tmp");
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
+  }
+
+  /**
+   * The image that a user's text names: an id, a reference, a prefix of an id, in this order (FORMATS 3.6). To be called
+   * inside `read` or `commit`.
+   *
+   * @throws VarveError `not-found`, `ambiguous`, `invalid-reference`
+   */
+  find(name: string): FoundImage {
+    const named = parseAny(name);
+    if (named.kind === "id") {
+      if (!this.images.has(named.id)) throw noSuchImage(name);
+      return { image: this.images.get(named.id) };
+    }
+    const reference = withDefaultTag(named.reference);
+    const id = this.references.find(reference);
+    if (id !== undefined) return this.#taggedImage(id, reference, name);
+    try {
+      return { image: this.images.get(this.images.search(name)) };
+    } catch (error) {
+      if (isVarveError(error, "not-found")) throw noSuchImage(familiarString(reference));
+      throw error;
+    }
+  }
+
+  #taggedImage(id: ImageID, reference: Reference, name: string): FoundImage {
+    if (!this.images.has(id))
+      throw new VarveError("not-found", `${familiarString(reference)} points to an image that cannot be used: ${id}`, {
+        reference: familiarString(reference),
+        image: id,
+      });
+    const image = this.images.get(id);
+    return isIDPrefix(id, name) ? { image } : { image, reference };
+  }
+
+  #makeRoot(): void {
+    mkdirSync(this.#dataRoot.path, { recursive: true, mode: 0o710 });
+  }
+}
+
+export interface FoundImage {
+  readonly image: Image;
+  /** The reference by which it was found, when the text is not also an id of it. */
+  readonly reference?: Reference;
+}
+
+export interface HeldLayers extends AsyncDisposable {
+  readonly layers: readonly Layer[];
+}
+
+/** Their modification tells that somebody who moves no stamp of ours, such as a dockerd, was here. */
+const WATCHED = [
+  "layerdb/sha256",
+  "layerdb/mounts",
+  "imagedb/content/sha256",
+  "imagedb/metadata/sha256",
+  "repositories.json",
+];
+
+function isIDPrefix(id: ImageID, text: string): boolean {
+  return id.startsWith(text) || id.slice("sha256:".length).startsWith(text);
+}
+
+function noSuchImage(name: string): VarveError {
+  return new VarveError("not-found", `No such image: ${name}`, { name });
+}
