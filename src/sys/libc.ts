@@ -39,7 +39,14 @@ export interface Libc {
   umount2(target: CString, flags: number): number;
   syncfs(fd: number): number;
   ioctl(fd: number, request: number, argument: number): number;
-  copy_file_range(source: number, at: null, target: number, to: null, size: number, flags: number): number;
+  copy_file_range(
+    source: number,
+    from: Uint8Array,
+    target: number,
+    to: Uint8Array,
+    size: number,
+    flags: number,
+  ): number;
   lseek(fd: number, offset: number, whence: number): number;
 }
 
@@ -155,7 +162,7 @@ const FUNCTIONS: Readonly<Record<string, readonly [string, ...string[]]>> = {
   umount2: ["int", "const char *", "int"],
   syncfs: ["int", "int"],
   ioctl: ["int", "int", "unsigned long", "intptr_t"],
-  copy_file_range: ["intptr_t", "int", "const void *", "int", "const void *", "size_t", "uint32_t"],
+  copy_file_range: ["intptr_t", "int", "void *", "int", "void *", "size_t", "uint32_t"],
   lseek: ["int64_t", "int", "int64_t", "int"],
 };
 
