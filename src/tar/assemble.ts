@@ -148,7 +148,7 @@ export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenera
 
 /** zlib still reads a chunk when it asks for the next one. */
 async function* copiesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield Uint8Array.prototype.slice.call(chunk);
+  for await (const chunk of source) yield Buffer.from(chunk);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "../digest/digest.ts";
 import { VarveError } from "../errors.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { cleanName } from "./clean-name.ts";
@@ -88,7 +88,8 @@ export class Disassembler {
     const { tree } = this.#options;
     const home = tree?.entry(header) ?? "tree";
     this.#header = header;
-    this.#home = header.sparse === undefined ? home : "split";
+    if (header.sparse !== undefined) this.#home = "split";
+    else this.#home = header.payloadSize === 0 ? "tree" : home;
     this.#content = header.sparse && tree && new SparseContent(header.sparse, header.size, tree);
     this.#crc.reset();
     if (this.#home === "split") this.#writeFile(header.name, 0);
@@ -111,7 +112,7 @@ export class Disassembler {
 
   #refuseDuplicate(name: ByteString): void {
     const clean = cleanName(name);
-    const key = clean.length <= LONG_NAME ? clean : createHash("sha256").update(clean, "latin1").digest("latin1");
+    const key = clean.length <= LONG_NAME ? clean : digestOf(clean);
     const before = this.#names.size;
     if (this.#names.add(key).size > before) return;
     throw new VarveError("invalid-archive", "duplicates of file paths not supported", { name: toText(name) });

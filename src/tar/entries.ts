@@ -163,7 +163,6 @@ function* readPaxSparse(reader: Context, header: HeaderDraft): Demands<void> {
   if (size) header.size = parseDecimal(size);
   const map = version === "1.0" ? yield* readPayloadMap(reader, header) : readRecordMap(records);
   if (map === undefined) throw invalid(reader, "sparse map");
-  if (map.length > reader.fragments) throw tooManyFragments(reader);
   setFragments(reader, header, map);
 }
 
@@ -182,6 +181,7 @@ function* readPayloadMap(reader: Context, header: HeaderDraft): Demands<readonly
 
 /** Checks the map against what the file shall be (`size`) and what of it is stored (`payloadSize`). */
 function setFragments(reader: Context, header: HeaderDraft, map: readonly Fragment[]): void {
+  if (map.length > reader.fragments) throw tooManyFragments(reader);
   const sparse = Number.isSafeInteger(header.size) ? checkMap(map, header.size) : undefined;
   if (sparse === undefined || isHeaderOnly(header.type)) throw invalid(reader, "sparse map");
   let expected = 0;

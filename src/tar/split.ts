@@ -50,6 +50,8 @@ export function formatSplitLine(entry: SplitEntry, position: number): string {
  */
 export function parseSplitLine(line: string): SplitEntry {
   if (line.length > MAX_LINE) throw corrupt("a line is too long", { length: line.length });
+  const plain = plainSegment(line);
+  if (plain !== undefined) return { kind: "segment", bytes: decode("payload", plain)! };
   const { type, name, name_raw, size, payload } = membersOf(line);
   const bytes = decode("payload", payload);
   if (integer("type", type) !== FILE) return { kind: "segment", bytes: (type === SEGMENT && bytes) || NOTHING };
@@ -101,7 +103,7 @@ export class SplitParser {
       this.#length = 0;
     }
     const text = line.toString("utf8");
-    if (text.trim() !== "") entries.push(parseSplitLine(text));
+    if (/\S/.test(text)) entries.push(parseSplitLine(text));
   }
 
   #keep(part: Buffer): void {
@@ -117,7 +119,18 @@ const SEGMENT = 2;
 const NEWLINE = 0x0a;
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/** The base64 of a segment's line that is written as everybody writes it; most lines are, and most bytes are in them. */
+function plainSegment(line: string): string | undefined {
+  if (!line.startsWith(SEGMENT_START) || line.includes("\\")) return undefined;
+  const end = line.indexOf('"', SEGMENT_START.length);
+  return SEGMENT_END.test(line.slice(end)) ? line.slice(SEGMENT_START.length, end) : undefined;
+}
+
+const SEGMENT_START = '{"type":2,"payload":"';
+const SEGMENT_END = /^","position":[0-9]+\}$/;
+
 type Members = Partial<Record<"type" | "name" | "name_raw" | "size" | "payload", unknown>>;
+const KEYS: ReadonlySet<string> = new Set<keyof Members>(["type", "name", "name_raw", "size", "payload"]);
 
 function membersOf(line: string): Members {
   let value: unknown;
@@ -127,8 +140,11 @@ function membersOf(line: string): Members {
     throw corrupt("a line is not JSON", { line: line.slice(0, 80) }, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw corrupt("a line is not an object");
-  const members: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) if (member !== null) members[key.toLowerCase()] = member;
+  const members: Members = {};
+  for (const [key, member] of Object.entries(value)) {
+    const lower = key.toLowerCase() as keyof Members;
+    if (member !== null && KEYS.has(lower)) members[lower] = member;
+  }
   return members;
 }
 
