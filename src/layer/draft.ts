@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, existsSync, renameSync } from "node:fs";
 import type { ChainID } from "../digest/chain-id.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import type { WriteSet } from "../io/write-set.ts";
@@ -73,7 +73,10 @@ function publish(files: WriteSet, target: string, name: string): void {
   try {
     files.commit(target);
   } catch (error) {
-    if (!["EEXIST", "ENOTEMPTY", "ENOTDIR"].includes(errnoOf(error) ?? "")) throw asVarveError(error);
-    throw new VarveError("already-exists", `${name} has a record already`, { name, path: target }, error);
+    if (["EEXIST", "ENOTEMPTY", "ENOTDIR"].includes(errnoOf(error) ?? ""))
+      throw new VarveError("already-exists", `${name} has a record already`, { name, path: target }, error);
+    // The record is visible, but not for certain on the disk: what is not promised must not be seen.
+    if (!existsSync(files.path)) renameSync(target, files.path);
+    throw asVarveError(error);
   }
 }

@@ -141,8 +141,8 @@ export class LayerTable {
       );
     const entry = known ?? new LayerEntry(chain, record, below, stamp);
     if (known !== undefined) known.become(record, below, stamp);
-    if (entry.depth > MAX_DEPTH)
-      this.#warn(`layer ${chain}: it is number ${entry.depth} of its stack, beyond ${MAX_DEPTH}`);
+    if (entry.depth === MAX_DEPTH + 1)
+      this.#warn(`layer ${chain}: it is number ${entry.depth} of its stack, and no more than ${MAX_DEPTH} can be made`);
     this.layers.set(chain, entry);
     return entry;
   }
