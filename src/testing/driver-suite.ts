@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Driver, DriverOptions } from "../driver/driver.ts";
+import type { Driver, DriverOptions, LayerContent } from "../driver/driver.ts";
 import { isVarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { type ByteString, fromText, toText } from "../sys/byte-string.ts";
@@ -135,22 +135,29 @@ export function driverSuite(subject: DriverUnderTest): void {
     });
 
     describe("content", () => {
-      async function contentOf(entries: Entry[]): Promise<(name: string | ByteString) => string> {
-        await driver.create("a");
-        await apply(driver, "a", undefined, entries);
-        const content = await driver.content("a");
-        return (name) => {
-          const fd = content.open(fromText(name));
-          try {
-            return readFileSync(fd, "latin1");
-          } finally {
-            closeSync(fd);
-          }
-        };
+      let content: LayerContent | undefined;
+      afterEach(() => {
+        content?.close();
+        content = undefined;
+      });
+
+      function read(name: string | ByteString): string {
+        const fd = content!.open(fromText(name));
+        try {
+          return readFileSync(fd, "latin1");
+        } finally {
+          closeSync(fd);
+        }
+      }
+
+      async function openContent(id: string, parent: string | undefined, entries: Entry[]): Promise<void> {
+        await driver.create(id, parent);
+        await apply(driver, id, parent, entries);
+        content = await driver.content(id);
       }
 
       test("is found under the names that the layer gave it", async () => {
-        const read = await contentOf(everyKind());
+        await openContent("a", undefined, everyKind());
         expect(read("dir/file")).toBe("content");
         expect(read("./dir/hard")).toBe("content");
         expect(read("dir/forbidden")).toBe("secret");
@@ -161,7 +168,10 @@ export function driverSuite(subject: DriverUnderTest): void {
       });
 
       test("is nothing but the layer's own regular files", async () => {
-        const read = await contentOf([...everyKind(), { path: "passwd", type: TYPE.symlink, link: "/etc/passwd" }]);
+        await openContent("a", undefined, [
+          ...everyKind(),
+          { path: "passwd", type: TYPE.symlink, link: "/etc/passwd" },
+        ]);
         expect(() => read("etc/passwd")).toThrow(/no such file/);
         expect(() => read("passwd")).toThrow(/no such file/);
         expect(() => read("../../../../etc/passwd")).toThrow(/no such file/);
@@ -169,31 +179,21 @@ export function driverSuite(subject: DriverUnderTest): void {
       });
 
       test("keeps names that are no UTF-8", async () => {
-        await driver.create("a");
         const name = "b\xff\xfed" as ByteString;
-        await apply(driver, "a", undefined, [{ path: "", name, content: "bytes" }]);
-        const content = await driver.content("a");
-        const fd = content.open(name);
+        await openContent("a", undefined, [{ path: "", name, content: "bytes" }]);
+        const fd = content!.open(name);
         expect(readFileSync(fd, "utf8")).toBe("bytes");
         closeSync(fd);
-        content.close();
       });
 
       test("is not mixed up with that of the layers below and above", async () => {
-        await driver.create("a");
-        await apply(driver, "a", undefined, [{ path: "f", content: "below" }]);
-        await driver.create("b", "a");
-        await apply(driver, "b", "a", [{ path: "f", content: "above" }]);
-        for (const [id, expected] of [
-          ["a", "below"],
-          ["b", "above"],
-        ] as const) {
-          const content = await driver.content(id);
-          const fd = content.open(fromText("f"));
-          expect(readFileSync(fd, "utf8")).toBe(expected);
-          closeSync(fd);
-          content.close();
-        }
+        await openContent("a", undefined, [{ path: "f", content: "below" }]);
+        content!.close();
+        await openContent("b", "a", [{ path: "f", content: "above" }]);
+        expect(read("f")).toBe("above");
+        content!.close();
+        content = await driver.content("a");
+        expect(read("f")).toBe("below");
       });
     });
 

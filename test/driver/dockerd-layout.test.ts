@@ -33,8 +33,12 @@ describe.skipIf(lack).each(["overlay2", "vfs"])(`%s beside dockerd${lack ?? ""}`
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   test("every layer has the same files, modes, owners, times and attributes", () => {
-    for (const id of cacheIDs)
-      expect(compareTrees(listTree(treeOf(theirs, id)), listTree(treeOf(ours, id)), [".:mtime"])).toEqual([]);
+    for (const id of cacheIDs) {
+      const expected = listTree(treeOf(theirs, id));
+      // A whiteout is as old as its unpacking, and so is the directory that everything was made in.
+      const whiteouts = expected.filter(({ device }) => device === "0:0").map(({ path }) => `${path}:mtime`);
+      expect(compareTrees(expected, listTree(treeOf(ours, id)), [".:mtime", ...whiteouts])).toEqual([]);
+    }
   });
 
   test("the home has the same directories and files around the layers", () => {

@@ -23,17 +23,17 @@ describe.skipIf(lack)(`what is on the disk${lack ?? ""}`, () => {
   /** The calls that bring something to the disk, in order, and the program's own marks between them. */
   function trace(driver: string, durability: string, ...steps: string[]): string[] {
     const log = join(root, "log");
-    const command = ["-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,syncfs,sync,write"];
+    const command = ["-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync,syncfs,write"];
     const run = spawnSync("strace", [...command, process.execPath, program.path, root, driver, durability, ...steps], {
       encoding: "utf8",
     });
     expect(run.status, run.stderr).toBe(0);
-    const calls = readFileSync(log, "utf8").matchAll(/ (fsync|fdatasync|syncfs|sync|write)\((?:\d+<([^>]*)>)?(.*)/g);
+    const calls = readFileSync(log, "utf8").matchAll(/ (fsync|fdatasync|syncfs|write)\((?:\d+<([^>]*)>)?(.*)/g);
     const seen: string[] = [];
     for (const [, call, path = "", rest = ""] of calls) {
       const mark = /"done (\w+)/.exec(rest)?.[1];
       if (mark !== undefined) seen.push(`-- ${mark}`);
-      else if (call !== "write") seen.push(`${call} ${path.replace(root, "").replace(/[A-Z2-7]{26}/, "LINK")}`);
+      else if (call !== "write" && path.startsWith(root)) seen.push(`${call} ${path.slice(root.length)}`);
     }
     return seen;
   }
@@ -45,12 +45,7 @@ describe.skipIf(lack)(`what is on the disk${lack ?? ""}`, () => {
   test.each(["overlay2", "vfs", "rootless"])("is a layer of %s when finish returns", (driver) => {
     for (const durability of ["layer", "strict"]) {
       const seen = trace(driver, durability, "create", "apply", "remove");
-      expect(seen.slice(seen.indexOf("-- create"))).toEqual([
-        "-- create",
-        `syncfs /${driver}`,
-        "-- apply",
-        "-- remove",
-      ]);
+      expect(seen).toEqual(["-- create", `syncfs /${driver}`, "-- apply", "-- remove"]);
     }
   });
 
