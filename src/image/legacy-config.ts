@@ -1,5 +1,4 @@
 import type { DiffID } from "../digest/chain-id.ts";
-import { VarveError } from "../errors.ts";
 import { field, goList, goString, goStruct } from "../json/go-type.ts";
 import { formatGo, type GoValue } from "../json/go-value.ts";
 import { parseJson } from "../json/json.ts";
@@ -24,7 +23,6 @@ const versionType = goStruct("struct", { dockerVersion: field("docker_version", 
 export function configOfV1(json: Uint8Array, diffIDs: readonly DiffID[], history: readonly HistoryEntry[]): Buffer {
   const isComplete = !isOlder(versionType.parse(json).dockerVersion, COMPLETE_SINCE);
   const fields = parseJson(isComplete ? json : formatGo(v1ImageType.write(v1ImageType.parse(json))));
-  if (fields.kind !== "object") throw new VarveError("invalid-archive", "invalid v1 image JSON, not an object");
   const config = new Map<string, GoValue>(fields.members());
   for (const key of DROPPED) config.delete(key);
   config.set("rootfs", rootFSType.write(rootFSOf(diffIDs)));

@@ -1,4 +1,5 @@
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Digest, isDigest } from "../digest/digest.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
@@ -158,6 +159,7 @@ export class ReferenceStore {
     if (entries.size === 0) repositories.delete(name);
     else repositories.set(name, entries);
     const bytes = formatGo({ Repositories: repositories, ...Object.fromEntries(this.#others) });
+    makeDirectory(dirname(this.#path));
     replaceFile(this.#path, bytes, { mode: 0o600, sync: this.#sync });
     this.#take(repositories);
     this.#stamp = stampOf(this.#path);
@@ -239,6 +241,14 @@ function stampOf(path: string): string {
     return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "none";
+    throw asVarveError(error);
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
     throw asVarveError(error);
   }
 }
