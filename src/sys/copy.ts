@@ -16,10 +16,11 @@ const CANNOT = ["EXDEV", "EINVAL", "ENOTSUP", "ENOSYS", "ENOTTY", "EPERM", "EBAD
  * is not said. Of a source that has become shorter the rest reads as zeros.
  */
 export function cloneOrCopyFile(source: number, target: number, size: number): void {
-  if (size === 0 || clone(source, target)) return;
+  if (size === 0) return;
+  const cloned = clone(source, target);
   try {
-    if (size <= WINDOW) copyByHand(source, target, 0, size);
-    else copyData(source, target, size);
+    if (!cloned && size <= WINDOW) copyByHand(source, target, 0, size);
+    else if (!cloned) copyData(source, target, size);
     ftruncateSync(target, size);
   } catch (error) {
     throw asVarveError(error);

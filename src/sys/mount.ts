@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, realpathSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statfsSync } from "node:fs";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { fromText } from "./byte-string.ts";
 import { type CString, cString, errnoError, libc, sysError } from "./libc.ts";
@@ -40,6 +40,7 @@ const PAGE_SIZE = 4096;
 export function mountIn(directory: string, request: MountRequest): void {
   const { source, target, type, data } = request;
   if (Buffer.byteLength(data) >= PAGE_SIZE) throw errnoError("E2BIG", "mount", fromText(target));
+  if (!existsSync(directory)) throw errnoError("ENOENT", "chdir", fromText(directory));
   // No helper programs, no paths made absolute, no entry in utab; and mount(2), since fsconfig(2) takes 256 bytes only.
   const result = spawnSync("mount", ["-i", "-c", "-n", "-t", type, "-o", data, "--", source, target], {
     cwd: directory,
@@ -66,7 +67,7 @@ export function unmount(target: string, options: { readonly lazy?: boolean } = {
 /** Whether an overlay begins at exactly this path; a path that is not there is none. */
 export function isOverlayMount(path: string): boolean {
   const real = realPathIfAny(path);
-  return real !== undefined && statfsSync(real).type === OVERLAY_MAGIC && mountPoints().includes(real);
+  return real !== undefined && fileSystemMagic(real) === OVERLAY_MAGIC && mountPoints().includes(real);
 }
 
 /** The magic number of the file system that holds the path, as statfs(2) gives it. */

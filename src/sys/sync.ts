@@ -33,10 +33,18 @@ export function syncFileSystem(place: string | number): void {
     if (libc().syncfs(place) < 0) throw sysError("syncfs", place);
     return;
   }
-  const fd = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openAnything(place);
   try {
     syncFileSystem(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+function openAnything(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw asVarveError(error);
   }
 }

@@ -1,4 +1,5 @@
 import { constants, openSync } from "node:fs";
+import { asVarveError } from "../errors.ts";
 import { closeFile, O_PATH, openAt, openDirectory } from "./at.ts";
 import type { ByteString } from "./byte-string.ts";
 import { errnoError } from "./libc.ts";
@@ -75,6 +76,8 @@ export class TreeRoot {
       const { kind } = statFile(place);
       if (kind !== "file") throw notAFile(kind, name);
       return openSync(`/proc/self/fd/${place}`, constants.O_RDONLY);
+    } catch (error) {
+      throw asVarveError(error);
     } finally {
       closeFile(place);
     }
