@@ -110,6 +110,6 @@ function withReleased(error: unknown, released: readonly ReleasedLayer[]): unkno
   return new VarveError(coded.code, coded.message, { ...coded.details, released }, coded);
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

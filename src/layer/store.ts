@@ -124,7 +124,7 @@ export class LayerStore {
    * Deletes a writable layer, its init layer, and the layers below as far as nobody else refers to them.
    *
    * @returns the read-only layers that were deleted, top first
-   * @throws VarveError `in-use` while it is mounted. When a tree cannot be removed the writable layer is kept.
+   * @throws VarveError `in-use` while it is mounted. When its tree cannot be removed it is kept.
    */
   releaseRW(layer: RWLayer): Promise<ReleasedLayer[]> {
     return releaseWritable(this.#context, layer.name);

@@ -2,7 +2,7 @@ import type { ChainID } from "../digest/chain-id.ts";
 import { randomID } from "../digest/random-id.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import { mountPointsBelow } from "../sys/mount.ts";
-import { collect, discard } from "./collect.ts";
+import { collect, discard, messageOf } from "./collect.ts";
 import type { ReleasedLayer } from "./layer.ts";
 import type { MountEntry } from "./layer-table.ts";
 import type { MountRecord, MountRemoval } from "./metadata.ts";
@@ -69,13 +69,19 @@ async function createInit(
 }
 
 /**
- * Deletes a writable layer: its record in a visible step, then its trees; when one of those resists, the record comes
- * back. At last the layers below go, as far as nobody else refers to them.
+ * Deletes a writable layer: its record in a visible step, then its trees. When the container's own tree resists, the
+ * record comes back; what remains of the rest is left to a later cleanup. At last the layers below go, as far as nobody
+ * else refers to them.
  */
 export async function releaseWritable(context: StoreContext, name: string): Promise<ReleasedLayer[]> {
-  const { table, metadata, driver, commit } = context;
   const { parent } = knownMount(context, name);
-  if (parent !== undefined) parent.references++; // through the removal, should the record come back
+  await remove(context, name);
+  return parent === undefined ? [] : collect(context, parent);
+}
+
+async function remove(context: StoreContext, name: string): Promise<void> {
+  const { table, metadata, driver, commit } = context;
+  using _below = new HeldParent(context, knownMount(context, name).parent?.chainID); // should the record come back
   const aside: { removal: MountRemoval; record: MountRecord }[] = [];
   try {
     await commit(async () => {
@@ -85,23 +91,34 @@ export async function releaseWritable(context: StoreContext, name: string): Prom
       aside.push({ removal: await metadata.setMountAside(name), record: entry.record });
       table.dropMount(entry);
     });
-    for (const { removal, record } of aside) {
-      for (const tree of treesOf(record)) await driver.remove(tree);
-      await removal.finish();
-    }
+    for (const { record } of aside) await driver.remove(record.mountID);
   } catch (error) {
-    for (const { removal } of aside) {
-      using _lock = removal;
-      await commit(async () => {
-        await removal.undo();
-        table.refresh();
-      });
-    }
+    for (const { removal } of aside) await putBack(context, removal);
     throw asVarveError(error);
-  } finally {
-    if (parent !== undefined) parent.references--;
   }
-  return parent === undefined ? [] : collect(context, parent);
+  for (const { removal, record } of aside) await finish(context, removal, record);
+}
+
+async function putBack({ commit, table, warn }: StoreContext, removal: MountRemoval): Promise<void> {
+  using _lock = removal;
+  try {
+    await commit(async () => {
+      await removal.undo();
+      table.refresh();
+    });
+  } catch (error) {
+    warn(`the record of a writable layer could not be put back: ${messageOf(error)}`);
+  }
+}
+
+async function finish({ driver, warn }: StoreContext, removal: MountRemoval, record: MountRecord): Promise<void> {
+  using _lock = removal;
+  try {
+    if (record.initID !== undefined) await driver.remove(record.initID);
+    await removal.finish();
+  } catch (error) {
+    warn(`what remains of ${record.mountID} is left for a later cleanup: ${messageOf(error)}`);
+  }
 }
 
 /** @throws VarveError `not-found` */
