@@ -161,16 +161,12 @@ export const randomHeader: fc.Arbitrary<Header> = fc
     return newHeader({ ...fields, name: (isDirectory ? `${name}/` : name) as ByteString, records });
   });
 
-const plainEntry: fc.Arbitrary<readonly [RandomEntry, Buffer]> = randomHeader.chain((header) =>
-  fc.infiniteStream(fc.nat(255)).map((stream) => {
-    const length = isHeaderOnly(header.type) ? 0 : header.size;
-    const payload = Buffer.from([...stream.take(length)]);
-    return [
-      { name: header.name, size: header.size, payload },
-      Buffer.concat([encoded(header), padded(payload)]),
-    ] as const;
-  }),
-);
+const plainEntry: fc.Arbitrary<readonly [RandomEntry, Buffer]> = fc
+  .tuple(randomHeader, fc.uint8Array({ minLength: 1, maxLength: 30 }))
+  .map(([header, pattern]) => {
+    const payload = Buffer.alloc(isHeaderOnly(header.type) ? 0 : header.size, pattern);
+    return [{ name: header.name, size: header.size, payload }, Buffer.concat([encoded(header), padded(payload)])];
+  });
 
 function encoded(header: Header): Buffer {
   try {
