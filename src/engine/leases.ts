@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { ChainID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { errnoOf } from "../errors.ts";
@@ -9,7 +9,8 @@ import { FileLock } from "../sys/lock.ts";
 /**
  * Tells other processes which layers this one is using while no record on disk says so yet: a layer that was just
  * registered, or the one that a save is reading. A lease is a shared lock on `<root>/varve/leases/<chain hex>`, so the
- * kernel ends it with its process. Whoever deletes layers looks for leases inside the root lock.
+ * kernel ends it with its process. Whoever deletes layers looks for leases inside the root lock. On a root without
+ * `varve/` nobody of us has ever deleted anything, and looking leaves no trace: there are no leases then.
  */
 export class Leases {
   readonly #directory: string;
@@ -66,8 +67,15 @@ export class Leases {
     }
   }
 
+  /** Clears away the files of leases that are over. To be called inside the root lock. */
+  sweep(): void {
+    if (!existsSync(this.#directory)) return;
+    for (const name of readdirSync(this.#directory)) this.heldElsewhere(`sha256:${name}`);
+  }
+
   /** Where we may only read, nobody of our rank deletes either, and there is no lease. */
   #lock(chain: ChainID): FileLock | undefined {
+    if (!existsSync(dirname(this.#directory))) return undefined;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       for (;;) {

@@ -138,7 +138,10 @@ export class Workspace {
 
   /** Before long work that ends in a commit: fails where the commit would, and reclaims what dead processes left. */
   async prepareToWrite(): Promise<void> {
-    await this.commit(() => this.layers.cleanup());
+    await this.commit(async () => {
+      this.#leases.sweep();
+      await this.layers.cleanup();
+    });
   }
 
   /**

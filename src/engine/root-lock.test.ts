@@ -1,0 +1,133 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { VarveError } from "../errors.ts";
+import { Leases } from "./leases.ts";
+import { RootLock } from "./root-lock.ts";
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "varve-lock-"));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** As another process would open the root: `flock` tells apart descriptors, not processes. */
+function open(options: { beforeCommit?: () => void } = {}): { lock: RootLock; refreshes: () => number } {
+  let count = 0;
+  const lock = new RootLock(join(root, "varve"), {
+    watched: [join(root, "watched")],
+    refresh: async () => void count++,
+    beforeCommit: options.beforeCommit ?? (() => {}),
+  });
+  lock.noteStamp();
+  return { lock, refreshes: () => count };
+}
+
+describe("the root lock", () => {
+  test("a reader of a root that nobody changed leaves no trace", async () => {
+    expect(await open().lock.read(() => 7)).toBe(7);
+    expect(existsSync(join(root, "varve"))).toBe(false);
+  });
+
+  test("commits of two openers never overlap", async () => {
+    const [a, b] = [open(), open()];
+    let inside = 0;
+    let most = 0;
+    const work = async (): Promise<void> => {
+      most = Math.max(most, ++inside);
+      await sleep(2);
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).lock.commit(work)));
+    expect(most).toBe(1);
+  });
+
+  test("a reader waits for a commit to end, and then reads the disk again", async () => {
+    const [writer, reader] = [open(), open()];
+    let done = false;
+    const commit = writer.lock.commit(async () => {
+      await sleep(30);
+      done = true;
+    });
+    await sleep(5);
+    expect(await reader.lock.read(() => done)).toBe(true);
+    await commit;
+    expect(reader.refreshes()).toBe(1);
+    expect(writer.refreshes()).toBe(0);
+    await reader.lock.read(() => undefined);
+    expect(reader.refreshes()).toBe(1);
+  });
+
+  test("what a dockerd changed without a stamp is noticed too", async () => {
+    const reader = open();
+    writeFileSync(join(root, "watched"), "");
+    await reader.lock.read(() => undefined);
+    expect(reader.refreshes()).toBe(1);
+  });
+
+  test("a section inside a section joins it; a reading one cannot become a changing one", async () => {
+    const { lock } = open();
+    expect(await lock.commit(() => lock.commit(() => lock.read(() => "inside")))).toBe("inside");
+    await expect(lock.read(() => lock.commit(() => 1))).rejects.toThrow("cannot change the root");
+  });
+
+  test("what was started in a section and outlives it gets a section of its own", async () => {
+    const { lock } = open();
+    let late: Promise<string> | undefined;
+    await lock.commit(async () => {
+      late = sleep(5).then(() => lock.commit(() => "later"));
+    });
+    expect(await late).toBe("later");
+  });
+
+  test("a refused commit changes nothing, not even the stamp, and a failing one lets go of the lock", async () => {
+    const refusing = open({
+      beforeCommit: () => {
+        throw new VarveError("locked", "no");
+      },
+    });
+    const other = open();
+    await expect(refusing.lock.commit(() => 1)).rejects.toMatchObject({ code: "locked" });
+    await expect(other.lock.commit(() => Promise.reject(new Error("broke")))).rejects.toThrow("broke");
+    expect(await other.lock.commit(() => 2)).toBe(2);
+    expect(existsSync(join(root, "varve", "generation"))).toBe(true);
+  });
+});
+
+describe("leases", () => {
+  const chain = `sha256:${"a".repeat(64)}` as const;
+  const openLeases = (): Leases => new Leases(join(root, "varve", "leases"));
+
+  test("are seen by others while they last, and never by their holder", async () => {
+    mkdirSync(join(root, "varve"));
+    const [mine, theirs] = [openLeases(), openLeases()];
+    await mine.scope(async () => {
+      mine.holdInScope(chain);
+      mine.hold(chain);
+      expect(theirs.heldElsewhere(chain)).toBe(true);
+      expect(mine.heldElsewhere(chain)).toBe(false);
+      expect(theirs.heldElsewhere(chain)).toBe(true);
+    });
+    expect(theirs.heldElsewhere(chain)).toBe(true);
+    mine.release(chain);
+    expect(theirs.heldElsewhere(chain)).toBe(false);
+  });
+
+  test("leave no files behind after a sweep", () => {
+    mkdirSync(join(root, "varve"));
+    const [mine, theirs] = [openLeases(), openLeases()];
+    mine.hold(chain);
+    theirs.sweep();
+    expect(existsSync(join(root, "varve", "leases", "a".repeat(64)))).toBe(true);
+    mine.release(chain);
+    theirs.sweep();
+    expect(existsSync(join(root, "varve", "leases", "a".repeat(64)))).toBe(false);
+  });
+
+  test("leave no trace on a root that Varve never changed", () => {
+    openLeases().hold(chain);
+    expect(existsSync(join(root, "varve"))).toBe(false);
+  });
+});
