@@ -1,0 +1,63 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ContainerRecords, commandOf, type NewContainer } from "./containers.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), "varve-containers-")), "containers");
+});
+afterEach(() => rmSync(join(directory, ".."), { recursive: true, force: true }));
+
+const made: NewContainer = {
+  id: "ab".repeat(32),
+  name: "made",
+  image: `sha256:${"1".repeat(64)}`,
+  imageName: "base:1",
+  created: "2026-11-20T10:00:00Z",
+  driver: "overlay2",
+  config: { Entrypoint: ["/init"], Cmd: ["a", "b"], Labels: { x: "y" } },
+};
+
+describe("container records", () => {
+  test("what was written is found by id, prefix and name", () => {
+    const records = new ContainerRecords(directory);
+    expect(records.list()).toEqual([]);
+    records.write(made, { sync: false });
+    for (const name of [made.id, "abab", "made", "/made"]) expect(records.find(name).id).toBe(made.id);
+    expect(commandOf(records.find("made"))).toBe("/init a b");
+    expect(() => records.find("mad")).toThrow("No such container: mad");
+    expect(readdirSync(join(directory, made.id)).sort()).toEqual(["checkpoints", "config.v2.json", "hostconfig.json"]);
+    expect(statSync(join(directory, made.id, "config.v2.json")).mode & 0o777).toBe(0o600);
+    records.remove(made.id);
+    expect(records.list()).toEqual([]);
+  });
+
+  test("a prefix of two is ambiguous, a name in use a conflict, a name that Docker refuses an error", () => {
+    const records = new ContainerRecords(directory);
+    records.write(made, { sync: false });
+    records.write({ ...made, id: `ab${"c".repeat(62)}`, name: "other" }, { sync: false });
+    expect(() => records.find("ab")).toThrow(expect.objectContaining({ code: "ambiguous" }));
+    expect(() => records.checkName("made")).toThrow('The container name "/made" is already in use by container');
+    expect(() => records.checkName("-x")).toThrow("Invalid container name (-x)");
+    records.checkName("fine");
+  });
+
+  test("a record that cannot be read is passed over and told of", () => {
+    const records = new ContainerRecords(directory);
+    records.write(made, { sync: false });
+    for (const [id, text] of Object.entries({ broken: "{", empty: "null", odd: '{"Name":1}' })) {
+      mkdirSync(join(directory, id));
+      writeFileSync(join(directory, id, "config.v2.json"), text);
+    }
+    mkdirSync(join(directory, "without"));
+    const warnings: string[] = [];
+    expect(records.list((message) => warnings.push(message)).map(({ id }) => id)).toEqual([made.id]);
+    expect(warnings.map((message) => message.split(":")[0]).sort()).toEqual([
+      "container broken",
+      "container empty",
+      "container odd",
+    ]);
+  });
+});
