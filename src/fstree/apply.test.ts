@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isVarveError } from "../errors.ts";
-import { feed, type TarEntry } from "../testing/tar-entries.ts";
+import { feed, headerOf, type TarEntry } from "../testing/tar-entries.ts";
 import { listTree } from "../testing/tree-listing.ts";
 import { type ApplyOptions, TreeApplier } from "./apply.ts";
 import { IdMap } from "./id-map.ts";
@@ -277,6 +277,24 @@ describe("a layer on the full tree of its parent", () => {
     expect(paths()).toContain("d/old");
   });
 
+  test("does not mind an opaque mark in what is no directory", () => {
+    layer([{ name: "top/.wh..wh..opq" }]);
+    expect(readFileSync(join(root, "top"), "utf8")).toBe("top");
+  });
+
+  test("gives the times of a directory to what has replaced it through a link", () => {
+    const times = { mtime: { seconds: 7, nanoseconds: 0 }, atime: { seconds: 8, nanoseconds: 0 } };
+    layer([
+      { name: "a", type: "2", linkname: "d" },
+      { name: "d/x/", ...times },
+      { name: "d/y/", ...times },
+      { name: "a/x", content: "file now" },
+      { name: "a/y", type: "2", linkname: "sub" },
+    ]);
+    const mtimes = ["d/x", "d/sub", "d/y"].map((path) => lstatSync(join(root, path)).mtimeMs);
+    expect(mtimes).toEqual([7000, 7000, 1_600_000_000_000]);
+  });
+
   test("applies ./ to the root", () => {
     layer([{ name: "./", mode: 0o700, mtime: { seconds: 9, nanoseconds: 1 } }]);
     expect(statSync(root).mode & 0o777).toBe(0o700);
@@ -339,6 +357,13 @@ describe("content that could not be saved again is refused", () => {
       { name: "l", type: "2", linkname: "real" },
       { name: "l/f", content: "2" },
     ],
+    "a file behind a link that leads nowhere in the end": [
+      { name: "real/f", content: "1" },
+      { name: "l", type: "2", linkname: "real" },
+      { name: "l/g", content: "2" },
+      { name: "m", type: "2", linkname: "." },
+      { name: "m/l", type: "2", linkname: "nowhere/at/all" },
+    ],
     "a file behind a link that is replaced": [
       { name: "real/" },
       { name: "a/l", type: "2", linkname: "/real" },
@@ -396,7 +421,7 @@ describe("sizes that are only declared", () => {
 
   test("become holes", () => {
     const applier = new TreeApplier(root, { semantics: "overlay", idMap, limits: { bytes: 10 } });
-    applier.entry({ ...huge, ...headerFields });
+    applier.entry(headerOf(huge));
     applier.data(Buffer.from("head"));
     applier.hole(2 ** 40 - 4);
     applier.entryEnd();
@@ -406,7 +431,7 @@ describe("sizes that are only declared", () => {
 
   test("beyond what the file system can are too large", () => {
     const applier = new TreeApplier(root, { semantics: "overlay", idMap });
-    applier.entry({ ...huge, ...headerFields });
+    applier.entry(headerOf(huge));
     applier.hole(Number.MAX_SAFE_INTEGER);
     expect(() => applier.entryEnd()).toThrow(/huge: file too large/);
     applier.abort();
@@ -415,7 +440,7 @@ describe("sizes that are only declared", () => {
   test("long zeros take no room, and come back", () => {
     const content = Buffer.concat([Buffer.from("a"), Buffer.alloc(1 << 20), Buffer.from("b"), Buffer.alloc(1 << 20)]);
     const applier = new TreeApplier(root, { semantics: "overlay", idMap });
-    applier.entry({ ...headerFields, name: "z" as never, size: content.length, payloadSize: content.length });
+    applier.entry(headerOf({ name: "z", content }));
     for (let at = 0; at < content.length; at += 100_000) applier.data(content.subarray(at, at + 100_000));
     applier.entryEnd();
     applier.finish();
@@ -429,12 +454,6 @@ describe("sizes that are only declared", () => {
     expect(() => apply(many, { limits: { entries: 2 } })).toThrow("the archive has more than 2 entries");
     apply(many, { semantics: "plain", limits: { bytes: 4, entries: 3 } });
   });
-
-  const headerFields = {
-    ...{ name: "huge" as never, linkname: "" as never, type: "0", mode: 0o600, mtime: { seconds: 0, nanoseconds: 0 } },
-    ...{ uid: process.geteuid!(), gid: process.getegid!(), userName: "" as never, groupName: "" as never },
-    ...{ deviceMajor: 0, deviceMinor: 0, records: new Map(), format: "pax" as const },
-  };
 });
 
 describe("without root", () => {
@@ -531,16 +550,10 @@ describe("the applier", () => {
     const before = openDescriptors();
     const applier = new TreeApplier(root, { semantics: "layer", idMap });
     feed(applier, [{ name: ".wh..wh.plnk/1", content: "1" }]);
-    applier.entry({ ...(undefined as never), ...headerOfFile });
+    applier.entry(headerOf({ name: "f", content: "whole file" }));
     applier.data(Buffer.from("half"));
     applier.abort();
     applier.abort();
     expect(openDescriptors()).toBe(before);
   });
-
-  const headerOfFile = {
-    ...{ name: "f" as never, linkname: "" as never, type: "0", mode: 0o600, mtime: { seconds: 0, nanoseconds: 0 } },
-    ...{ uid: 0, gid: 0, size: 8, payloadSize: 8, userName: "" as never, groupName: "" as never },
-    ...{ deviceMajor: 0, deviceMinor: 0, records: new Map(), format: "pax" as const },
-  };
 });

@@ -134,6 +134,8 @@ export class TreeApplier implements EntrySink {
     try {
       return this.#unpack(header);
     } catch (error) {
+      // Docker does not mind the mark in what is no directory, as nothing can be hidden there.
+      if (errnoOf(error) === "ENOTDIR" && cleanName(header.name).endsWith(`/${OPAQUE_NAME}`)) return "split";
       const target = header.type === TYPE.hardLink ? cleanName(header.linkname) : undefined;
       throw archiveFault(error, cleanName(header.name), target);
     }
@@ -280,12 +282,11 @@ export class TreeApplier implements EntrySink {
 
   #setDirectoryTimes(name: ByteString, [atime, mtime]: [Time, Time]): void {
     const { dir, base } = this.#tree.root.parentOf(name);
-    if (this.#removals > 0) {
-      const stat = statAt(dir, base);
-      if (stat === undefined) throw errnoError("ENOENT", "chtimes", name);
-      if (stat.kind !== "directory") return;
-    }
-    setTimesAt(dir, base, atime, mtime);
+    // Where something has replaced the directory, Docker's times go to that, or to where it links.
+    if (this.#removals > 0 && statAt(dir, base)?.kind === "symlink") {
+      const target = this.#tree.root.parentOf(joinPath(name, "anything" as ByteString));
+      setTimesAt(target.dir, "." as ByteString, atime, mtime);
+    } else setTimesAt(dir, base, atime, mtime);
   }
 
   #makeRoom(spot: Spot, existing: Stat, header: Header): Spot {

@@ -34,6 +34,8 @@ export class TreePacker {
   readonly #overlay: boolean;
   /** The first path of every inode that has several. */
   readonly #firstNames = new Map<bigint, ByteString>();
+  /** fuse-overlayfs marks an opaque directory in up to three ways; a tar may have the mark once. */
+  readonly #opaqueMarks = new Set<ByteString>();
   readonly #window = Buffer.allocUnsafeSlow(WINDOW);
   #filled = 0;
 
@@ -51,6 +53,7 @@ export class TreePacker {
     let content: number | undefined;
     try {
       header = this.#headerOf(entry);
+      if (this.#overlay && header.name.endsWith(OPAQUE_NAME) && !this.#isFirstMark(header.name)) return;
       if (header.type === TYPE.file && header.size > 0) content = openContent(entry);
     } catch (error) {
       this.#skip(entry.path, error);
@@ -58,8 +61,10 @@ export class TreePacker {
     }
     if (content === undefined) yield* this.#put(encodeHeader(header));
     else yield* this.#putFile(header, content);
-    if (this.#overlay && stat.kind === "directory" && isOpaqueDirectory(entry.dir, entry.base))
-      yield* this.#put(encodeHeader(opaqueMark(header)));
+    if (!this.#overlay || stat.kind !== "directory" || !isOpaqueDirectory(entry.dir, entry.base)) return;
+    const mark = opaqueMark(header);
+    this.#isFirstMark(mark.name);
+    yield* this.#put(encodeHeader(mark));
   }
 
   /** The deletion of a path, at a time. */
@@ -91,6 +96,11 @@ export class TreePacker {
       ...(capability && { records: new Map([[XATTR_PREFIX + CAPABILITY, withoutNamespace(capability)]]) }),
     });
     return this.#toContainer(this.#asWhiteout(this.#asLink(header, path, stat), path, stat), stat);
+  }
+
+  #isFirstMark(name: ByteString): boolean {
+    const before = this.#opaqueMarks.size;
+    return this.#opaqueMarks.add(name).size > before;
   }
 
   /** The second name of an object points to the first. */

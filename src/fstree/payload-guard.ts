@@ -1,4 +1,4 @@
-import { VarveError } from "../errors.ts";
+import { errnoOf, VarveError } from "../errors.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { type Stat, statFile } from "../sys/stat.ts";
 import { TreeRoot } from "../sys/tree-root.ts";
@@ -34,8 +34,7 @@ export class PayloadGuard {
   /** To be asked after the last entry. */
   verify(root: TreeRoot): void {
     if (!this.#linkRemoved) return;
-    for (const { name, inode } of this.#behindLinks)
-      if (Number(statFile(root.parentOf(name).dir).inode) !== inode) throw lost(name);
+    for (const { name, inode } of this.#behindLinks) if (inodeOfParent(root, name) !== inode) throw lost(name);
   }
 
   #checkBelow(spot: Spot): void {
@@ -57,6 +56,18 @@ export class PayloadGuard {
     if (stat.kind === "file" && this.#held.has(fingerprintOf(base, directory))) throw lost(name);
   }
 }
+
+/** `undefined` when the name no longer leads to a directory. */
+function inodeOfParent(root: TreeRoot, name: ByteString): number | undefined {
+  try {
+    return Number(statFile(root.parentOf(name).dir).inode);
+  } catch (error) {
+    if (NO_WAY.has(errnoOf(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+const NO_WAY: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
 function lost(name: ByteString): VarveError {
   const text = `invalid layer: a later entry removes or replaces "${toText(name)}", whose content could then not be saved again`;

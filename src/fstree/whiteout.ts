@@ -1,6 +1,6 @@
 import type { ByteString } from "../sys/byte-string.ts";
 import type { Stat } from "../sys/stat.ts";
-import { getXattrAt } from "../sys/xattr.ts";
+import { getXattrAt, listXattrsAt } from "../sys/xattr.ts";
 
 /**
  * How a deletion is written down. In a tar, and on disk under fuse-overlayfs, it is a file whose name begins with
@@ -19,7 +19,7 @@ export const HARD_LINK_STORE = ".wh..wh.plnk";
 export const OPAQUE_XATTR = "trusted.overlay.opaque";
 /** The same for a mount with `userxattr`, and for one of fuse-overlayfs without root. */
 export const USER_OPAQUE_XATTR = "user.overlay.opaque";
-const OPAQUE_XATTRS = [OPAQUE_XATTR, USER_OPAQUE_XATTR, "user.fuseoverlayfs.opaque"];
+const OPAQUE_XATTRS: ReadonlySet<string> = new Set([OPAQUE_XATTR, USER_OPAQUE_XATTR, "user.fuseoverlayfs.opaque"]);
 
 export function isWhiteoutName(base: string): boolean {
   return base.startsWith(WHITEOUT_PREFIX);
@@ -37,5 +37,7 @@ export function isWhiteoutDevice(stat: Stat): boolean {
 
 /** Whether a directory hides the lower layers, in any of the spellings of an attribute. */
 export function isOpaqueDirectory(dir: number, name: ByteString): boolean {
-  return OPAQUE_XATTRS.some((attribute) => getXattrAt(dir, name, attribute)?.toString("latin1") === "y");
+  return listXattrsAt(dir, name).some(
+    (attribute) => OPAQUE_XATTRS.has(attribute) && getXattrAt(dir, name, attribute)?.toString("latin1") === "y",
+  );
 }
