@@ -85,6 +85,7 @@ describe("a config object", () => {
         expect(formatImageConfig(parseImageConfig(raw))).toEqual(raw);
         expect(Object.keys(JSON.parse(raw.toString()))).toEqual(Object.keys(JSON.parse(raw.toString())).sort());
       }),
+      { numRuns: 30 },
     );
   });
 

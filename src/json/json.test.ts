@@ -29,7 +29,7 @@ describe("reading", () => {
         expect(error !== undefined).toBe(refused);
         if (refused) expect(isVarveError(error, "invalid-archive")).toBe(true);
       }),
-      { numRuns: 5000 },
+      { numRuns: 3000 },
     );
   });
 

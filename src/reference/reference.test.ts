@@ -113,7 +113,7 @@ describe("grammar", () => {
       fc.property(nearMisses, (text) => {
         expect(matchReference(text)).toEqual(readEveryWay(text));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 
