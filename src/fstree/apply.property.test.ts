@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isVarveError } from "../errors.ts";
 import type { ByteString } from "../sys/byte-string.ts";
+import { removeTree } from "../sys/remove-tree.ts";
 import { TreeRoot } from "../sys/tree-root.ts";
 import { cleanName } from "../tar/clean-name.ts";
 import { feed, type TarEntry } from "../testing/tar-entries.ts";
@@ -46,7 +46,7 @@ for (const semantics of ["overlay", "layer", "keep-whiteouts"] satisfies Semanti
       const before = readdirSync("/proc/self/fd").length;
       fc.assert(
         fc.property(fc.array(entry, { maxLength: 12 }), (entries) => {
-          execFileSync("rm", ["-rf", root]);
+          removeTree(root);
           mkdirSync(root);
           applyAndFindAgain(root, semantics, asLayer(entries));
           expect(compareTrees(untouched, listTree(outside))).toEqual([]);

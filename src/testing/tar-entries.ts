@@ -1,6 +1,7 @@
 import type { ByteString } from "../sys/byte-string.ts";
 import type { EntrySink } from "../tar/disassemble.ts";
 import { type Header, newHeader, TYPE } from "../tar/header.ts";
+import { TarReader } from "../tar/reader.ts";
 import { END_OF_ARCHIVE, encodeHeader, paddingOf } from "../tar/writer.ts";
 
 /**
@@ -34,6 +35,21 @@ export function feed(sink: EntrySink, entries: readonly TarEntry[]): string[] {
     sink.entryEnd();
   }
   return split;
+}
+
+/** What a tar says, in order; contents as one character a byte. */
+export function readTar(tar: Uint8Array): { readonly header: Header; readonly content: string }[] {
+  const entries: { header: Header; content: string }[] = [];
+  const reader = new TarReader({
+    raw() {},
+    header: (header) => void entries.push({ header, content: "" }),
+    payload(bytes) {
+      entries.at(-1)!.content += Buffer.from(bytes).toString("latin1");
+    },
+  });
+  reader.write(tar);
+  reader.end();
+  return entries;
 }
 
 export function headerOf(entry: TarEntry): Header {
