@@ -32,15 +32,19 @@ export class DirectoryApplier implements DiffApplier {
   }
 
   async finish(): Promise<number> {
-    const size = coded(() => this.#finishTree());
-    // One syncfs for all: measured, it beats fsync file by file from some thirty files on, and takes in the tree's links.
-    if (this.#options.syncHome !== undefined) syncFileSystem(this.#options.syncHome);
-    await this.#close();
-    return size;
+    try {
+      const size = coded(() => this.#finishTree());
+      // One syncfs for all: measured, it beats fsync file by file from some thirty files on, and takes in the tree's links.
+      if (this.#options.syncHome !== undefined) syncFileSystem(this.#options.syncHome);
+      await this.#close();
+      return size;
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
   }
 
   async abort(): Promise<void> {
-    if (!this.#open) return;
     try {
       this.#applier.abort();
     } finally {
@@ -55,6 +59,7 @@ export class DirectoryApplier implements DiffApplier {
   }
 
   async #close(): Promise<void> {
+    if (!this.#open) return;
     this.#open = false;
     await this.#options.close?.();
   }

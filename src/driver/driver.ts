@@ -71,9 +71,11 @@ export interface Driver {
    * driver mounts. A process that ends without `put` leaves the tree mounted: `put` from any later process, without a
    * `get` of its own, then takes it down (FORMATS 6.4).
    *
+   * @param options.readOnly for the tree of a layer, which must never change: what is mounted for this call refuses
+   *   writing. A tree that is a directory anyway, or mounted already, is given as it is.
    * @throws VarveError `not-found`; `permission` where a mount would be needed and we may not
    */
-  get(id: string): Promise<string>;
+  get(id: string, options?: GetOptions): Promise<string>;
 
   put(id: string): Promise<void>;
 
@@ -105,6 +107,10 @@ export interface Driver {
   cleanup(): Promise<void>;
 }
 
+export interface GetOptions {
+  readonly readOnly?: boolean | undefined;
+}
+
 export interface ApplierOptions {
   /** What a layer may bring before it is `too-large`; without them anything that the disk holds. */
   readonly limits?: ApplyLimits | undefined;
@@ -112,7 +118,7 @@ export interface ApplierOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
-/** One layer on its way into a tree. `sink` is fed synchronously, then `finish` is called; `abort` when any of it fails. */
+/** One layer on its way into a tree. `sink` is fed synchronously, then `finish` is called, or `abort` when that failed. */
 export interface DiffApplier {
   readonly sink: EntrySink;
   /**
@@ -121,7 +127,7 @@ export interface DiffApplier {
    * @returns the layer's size in bytes as this driver counts it (FORMATS 2.3)
    */
   finish(): Promise<number>;
-  /** Lets go of descriptors and mounts; does nothing after `finish`. What was written stays until `remove`. */
+  /** Lets go of descriptors and mounts, as `finish` does by itself. What was written stays until `remove`. */
   abort(): Promise<void>;
 }
 

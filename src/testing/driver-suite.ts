@@ -13,10 +13,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Driver, DriverOptions, LayerContent } from "../driver/driver.ts";
 import { isVarveError } from "../errors.ts";
-import type { ByteSource } from "../io/byte-source.ts";
 import { type ByteString, fromText, toText } from "../sys/byte-string.ts";
-import { Disassembler } from "../tar/disassemble.ts";
-import { type Header, newHeader, TYPE } from "../tar/header.ts";
+import { TYPE } from "../tar/header.ts";
+import { apply, applyTar, type Entry, everyKind, feed } from "./feed-driver.ts";
 import { listTree } from "./tree-listing.ts";
 
 /** A driver to be tried. */
@@ -27,9 +26,6 @@ export interface DriverUnderTest {
   /** Whether it shows whole stacks as directories and keeps trees that can be written; else it must refuse to. */
   readonly stacks: boolean;
 }
-
-/** One entry of a layer, as short as a test wants to write it. */
-export type Entry = Partial<Header> & { readonly path: string; readonly content?: string; readonly link?: string };
 
 /** What every driver promises (see `Driver`), whoever wrote it. Call it from a vitest file. */
 export function driverSuite(subject: DriverUnderTest): void {
@@ -353,74 +349,6 @@ export function driverSuite(subject: DriverUnderTest): void {
       }
     }
   });
-}
-
-/** Feeds entries to a driver as one layer. */
-export async function apply(driver: Driver, id: string, parent: string | undefined, entries: Entry[]): Promise<number> {
-  const applier = await driver.applier(id, parent);
-  try {
-    for (const entry of entries) feed(applier.sink, entry);
-    return await applier.finish();
-  } catch (error) {
-    await applier.abort();
-    throw error;
-  }
-}
-
-/** Feeds a tar to a driver as one layer. */
-export async function applyTar(
-  driver: Driver,
-  id: string,
-  parent: string | undefined,
-  tar: ByteSource,
-): Promise<number> {
-  const applier = await driver.applier(id, parent);
-  try {
-    const disassembler = new Disassembler({ line: () => undefined, tree: applier.sink });
-    for await (const chunk of tar) disassembler.write(chunk);
-    disassembler.end();
-    return await applier.finish();
-  } catch (error) {
-    await applier.abort();
-    throw error;
-  }
-}
-
-function feed(
-  sink: Awaited<ReturnType<Driver["applier"]>>["sink"],
-  { path, content = "", link = "", ...fields }: Entry,
-): void {
-  const bytes = Buffer.from(content);
-  sink.entry(
-    newHeader({
-      name: fromText(path),
-      linkname: fromText(link),
-      mode: fields.type === TYPE.directory ? 0o755 : 0o644,
-      mtime: { seconds: 1_600_000_000, nanoseconds: 0 },
-      size: bytes.length,
-      ...fields,
-    }),
-  );
-  if (bytes.length > 0) sink.data(bytes);
-  sink.entryEnd();
-}
-
-function everyKind(): Entry[] {
-  return [
-    { path: "dir/", type: TYPE.directory, mode: 0o1777 },
-    { path: "dir/file", content: "content", mode: 0o4755 },
-    { path: "dir/forbidden", content: "secret", mode: 0, uid: 1000, gid: 1000 },
-    { path: "dir/hard", type: TYPE.hardLink, link: "dir/file" },
-    { path: "closed/", type: TYPE.directory, mode: 0 },
-    { path: "closed/inside", content: "dark", mode: 0o400 },
-    { path: "empty" },
-    { path: "../../climbed", content: "up" },
-    { path: "tolink", type: TYPE.symlink, link: "real" },
-    { path: "real/", type: TYPE.directory },
-    { path: "tolink/through", content: "linked" },
-    { path: "fifo", type: TYPE.fifo },
-    { path: "null", type: TYPE.charDevice, deviceMajor: 1, deviceMinor: 3 },
-  ];
 }
 
 function snapshot(root: string): unknown {

@@ -11,9 +11,9 @@ import { mount, unmount } from "../../src/sys/mount.ts";
 import { TYPE } from "../../src/tar/header.ts";
 import { apply } from "../../src/testing/driver-suite.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
-import { lacking } from "../tools/dockerd.ts";
+import { lackingOverlay } from "./kernel-support.ts";
 
-const lack = lacking("root");
+const lack = lackingOverlay();
 const MS_RDONLY = 1;
 const MS_REMOUNT = 32;
 const MS_BIND = 4096;

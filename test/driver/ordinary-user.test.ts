@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { lacking } from "../tools/dockerd.ts";
+import { lackingUserNamespace } from "./kernel-support.ts";
 
 const NOBODY = 65_534;
-const lack = lacking("root", "setpriv", "unshare");
+const lack = lacking("root", "setpriv");
+const namespaceLack = lack ?? lackingUserNamespace();
 
 describe.skipIf(lack)(`an ordinary user${lack ?? ""}`, () => {
   let scratch: string;
@@ -33,7 +35,7 @@ describe.skipIf(lack)(`an ordinary user${lack ?? ""}`, () => {
     expect(runTests([], "--project=unit", "src/driver/rootless", "src/driver/select.test.ts")).toBeGreaterThan(20);
   });
 
-  test("has overlay2 in a user namespace, by way of mounts", () => {
+  test.skipIf(namespaceLack)(`has overlay2 in a user namespace, by way of mounts${namespaceLack ?? ""}`, () => {
     const namespace = ["unshare", "--user", "--map-root-user", "--mount"];
     const stacks = ["--project=system", "test/driver/overlay2.test.ts", "-t", "driver overlay2 stacks"];
     expect(runTests(namespace, ...stacks)).toBe(8);

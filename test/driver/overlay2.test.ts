@@ -26,9 +26,9 @@ import { getXattrAt } from "../../src/sys/xattr.ts";
 import { TYPE } from "../../src/tar/header.ts";
 import { apply, applyTar, driverSuite } from "../../src/testing/driver-suite.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
-import { lacking } from "../tools/dockerd.ts";
+import { lackingOverlay } from "./kernel-support.ts";
 
-const lack = lacking("root");
+const lack = lackingOverlay();
 
 describe.skipIf(lack)(`overlay2${lack ?? ""}`, () => {
   driverSuite({ name: "overlay2", stacks: true, open: (options) => new Overlay2Driver(options) });
@@ -167,6 +167,16 @@ describe.skipIf(lack)(`overlay2${lack ?? ""}`, () => {
       await driver.put("b");
     });
 
+    test("are read-only for who only wants to look", async () => {
+      await driver.create("a");
+      await driver.create("b", "a");
+      const path = await driver.get("b", { readOnly: true });
+      expect(() => writeFileSync(join(path, "f"), "")).toThrow("EROFS");
+      await driver.put("b");
+      writeFileSync(join(await driver.get("b"), "f"), "");
+      await driver.put("b");
+    });
+
     test("are on merged, which is there no longer than they are", async () => {
       await driver.create("a");
       await driver.createReadWrite("b", "a");
@@ -286,6 +296,17 @@ describe.skipIf(lack)(`overlay2${lack ?? ""}`, () => {
       closeSync(fd);
       expect(() => content.open(fromText("link/missing"))).toThrow("no such file");
       content.close();
+    });
+
+    test("leaves no mount when only its end shows that it could not be rebuilt", async () => {
+      const turned = [
+        { path: "link/f", content: "followed" },
+        { path: "link", type: TYPE.symlink, link: "/" },
+      ];
+      await expect(apply(driver, "child", undefined, turned)).rejects.toSatisfy((error) =>
+        isVarveError(error, "invalid-archive"),
+      );
+      expect(existsSync(join(home, "child", "merged"))).toBe(false);
     });
 
     test("leaves no mount when it fails", async () => {

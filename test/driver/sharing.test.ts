@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Overlay2Driver } from "../../src/driver/overlay2/overlay2.ts";
 import { apply } from "../../src/testing/driver-suite.ts";
-import { lacking } from "../tools/dockerd.ts";
 import { BuiltProgram } from "./built-program.ts";
+import { lackingOverlay } from "./kernel-support.ts";
 
-const lack = lacking("root");
+const lack = lackingOverlay();
 
 describe.skipIf(lack)(`overlay2 in many processes${lack ?? ""}`, () => {
   let program: BuiltProgram;

@@ -9,6 +9,7 @@ import { TYPE } from "../../src/tar/header.ts";
 import { apply, driverSuite } from "../../src/testing/driver-suite.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
 import { lacking } from "../tools/dockerd.ts";
+import { lackingLoop } from "./kernel-support.ts";
 
 const lack = lacking("root");
 
@@ -62,7 +63,7 @@ describe.skipIf(lack)(`vfs${lack ?? ""}`, () => {
   });
 });
 
-const btrfsLack = lacking("root", "mkfs.btrfs", "losetup");
+const btrfsLack = lackingLoop("mkfs.btrfs");
 
 describe.skipIf(btrfsLack)(`vfs on btrfs${btrfsLack ?? ""}`, () => {
   const temporary = process.env.TMPDIR;

@@ -14,11 +14,14 @@ export class MergedMount implements Mountable {
   readonly name: string;
   readonly #layout: Layout;
   readonly #owner: Identity;
+  readonly #readOnly: boolean;
 
-  constructor(layout: Layout, id: string, owner: Identity) {
+  /** @param options.readOnly to refuse writing even where nothing stands on the tree */
+  constructor(layout: Layout, id: string, options: { readonly owner: Identity; readonly readOnly: boolean }) {
     this.name = id;
     this.#layout = layout;
-    this.#owner = owner;
+    this.#owner = options.owner;
+    this.#readOnly = options.readOnly;
   }
 
   get path(): string {
@@ -32,7 +35,7 @@ export class MergedMount implements Mountable {
   mount(): void {
     const { home } = this.#layout;
     const lower = this.#layout.lower(this.name)!;
-    const readOnly = this.#layout.isCommitted(this.name);
+    const readOnly = this.#readOnly || this.#layout.isCommitted(this.name);
     const { options, from } = overlayMount({ home, id: this.name, lower, readOnly, flags: mountFlags(home) });
     makeMissingDirectory(this.path, 0o700, this.#owner);
     try {

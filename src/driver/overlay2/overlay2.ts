@@ -15,6 +15,7 @@ import {
   type DiffApplier,
   type Driver,
   type DriverOptions,
+  type GetOptions,
   type LayerContent,
   noTree,
 } from "../driver.ts";
@@ -85,12 +86,13 @@ export class Overlay2Driver implements Driver {
     return this.#layout.ids();
   }
 
-  async get(id: string): Promise<string> {
+  async get(id: string, { readOnly = false }: GetOptions = {}): Promise<string> {
     this.#mustExist(id);
     if (coded(() => this.#layout.lower(id)) === undefined) return this.#diff(id);
     needsRoot("mounting a layer");
-    await this.#mounts.hold(this.#merged(id));
-    return this.#merged(id).path;
+    const merged = this.#merged(id, readOnly);
+    await this.#mounts.hold(merged);
+    return merged.path;
   }
 
   async put(id: string): Promise<void> {
@@ -183,8 +185,8 @@ export class Overlay2Driver implements Driver {
     return this.#layout.path(id, "diff");
   }
 
-  #merged(id: string): MergedMount {
-    return new MergedMount(this.#layout, id, rootIdentity(this.idMap));
+  #merged(id: string, readOnly = false): MergedMount {
+    return new MergedMount(this.#layout, id, { owner: rootIdentity(this.idMap), readOnly });
   }
 
   #isParent(id: string, parent: string | undefined): boolean {

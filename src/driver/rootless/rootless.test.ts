@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { IdMap } from "../../fstree/id-map.ts";
-import { apply, driverSuite } from "../../testing/driver-suite.ts";
+import { driverSuite } from "../../testing/driver-suite.ts";
+import { apply } from "../../testing/feed-driver.ts";
 import { RootlessDriver } from "./rootless.ts";
 
 driverSuite({ name: "rootless", stacks: false, open: (options) => new RootlessDriver(options) });
