@@ -7,7 +7,7 @@ import type { Driver } from "../../src/driver/driver.ts";
 import { openDriver } from "../../src/driver/select.ts";
 import { fileSource } from "../../src/io/byte-source.ts";
 import { toText } from "../../src/sys/byte-string.ts";
-import { applyTar } from "../../src/testing/driver-suite.ts";
+import { applyTar } from "../../src/testing/feed-driver.ts";
 import { compareTrees, listTree, type TreeRecord } from "../../src/testing/tree-listing.ts";
 import { busyboxTar, lacking, start } from "../tools/dockerd.ts";
 

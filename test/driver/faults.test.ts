@@ -9,7 +9,7 @@ import { VfsDriver } from "../../src/driver/vfs/vfs.ts";
 import { isVarveError } from "../../src/errors.ts";
 import { mount, unmount } from "../../src/sys/mount.ts";
 import { TYPE } from "../../src/tar/header.ts";
-import { apply } from "../../src/testing/driver-suite.ts";
+import { apply } from "../../src/testing/feed-driver.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
 import { lackingOverlay } from "./kernel-support.ts";
 

@@ -24,7 +24,8 @@ import { CURRENT_DIRECTORY } from "../../src/sys/libc.ts";
 import { mount, unmount } from "../../src/sys/mount.ts";
 import { getXattrAt } from "../../src/sys/xattr.ts";
 import { TYPE } from "../../src/tar/header.ts";
-import { apply, applyTar, driverSuite } from "../../src/testing/driver-suite.ts";
+import { driverSuite } from "../../src/testing/driver-suite.ts";
+import { apply, applyTar } from "../../src/testing/feed-driver.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
 import { lackingOverlay } from "./kernel-support.ts";
 

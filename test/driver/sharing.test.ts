@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Overlay2Driver } from "../../src/driver/overlay2/overlay2.ts";
-import { apply } from "../../src/testing/driver-suite.ts";
+import { apply } from "../../src/testing/feed-driver.ts";
 import { BuiltProgram } from "./built-program.ts";
 import { lackingOverlay } from "./kernel-support.ts";
 

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { VfsDriver } from "../../src/driver/vfs/vfs.ts";
 import { IdMap } from "../../src/fstree/id-map.ts";
 import { TYPE } from "../../src/tar/header.ts";
-import { apply, driverSuite } from "../../src/testing/driver-suite.ts";
+import { driverSuite } from "../../src/testing/driver-suite.ts";
+import { apply } from "../../src/testing/feed-driver.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
 import { lacking } from "../tools/dockerd.ts";
 import { lackingLoop } from "./kernel-support.ts";
