@@ -1,5 +1,5 @@
 import type { ByteSource } from "../io/byte-source.ts";
-import type { ImageSink, SinkOptions, Stores } from "./archive.ts";
+import type { ImageSink, SinkOptions, SourceImage, Stores } from "./archive.ts";
 import { docker25Archive, ociArchive } from "./blob-sink.ts";
 import { dockerArchive } from "./docker-sink.ts";
 import { openStoreSource } from "./store-source.ts";
@@ -30,8 +30,13 @@ export interface SaveOptions extends SinkOptions {
 export async function* save(names: readonly string[], stores: Stores, options: SaveOptions = {}): ByteSource {
   const source = await openStoreSource(names, stores);
   try {
-    yield* SINKS[options.format ?? "docker"](source.images, options);
+    yield* saveImages(source.images, options);
   } finally {
     await source[Symbol.asyncDispose]();
   }
+}
+
+/** Writes images from any source into one archive. */
+export function saveImages(images: readonly SourceImage[], options: SaveOptions = {}): ByteSource {
+  return SINKS[options.format ?? "docker"](images, options);
 }

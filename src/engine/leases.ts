@@ -21,17 +21,18 @@ export class Leases {
     this.#directory = directory;
   }
 
-  /** Runs `work`; the leases that `holdInScope` takes meanwhile end with it. */
-  async scope<T>(work: () => Promise<T>): Promise<T> {
+  /** A set of leases that end together. What `Lease.run` runs takes its leases into the set, by `holdInScope`. */
+  open(): Lease {
     const chains: ChainID[] = [];
-    try {
-      return await this.#scope.run(chains, work);
-    } finally {
-      for (const chain of chains) this.release(chain);
-    }
+    return {
+      run: (work) => this.#scope.run(chains, work),
+      [Symbol.dispose]: () => {
+        for (const chain of chains.splice(0)) this.release(chain);
+      },
+    };
   }
 
-  /** Outside a scope nothing is held: what happens there is over before the root lock is let go. */
+  /** Outside of `Lease.run` nothing is held: what happens there is over before the root lock is let go. */
   holdInScope(chain: ChainID): void {
     const chains = this.#scope.getStore();
     if (chains === undefined) return;
@@ -91,4 +92,8 @@ export class Leases {
   #path(chain: ChainID): string {
     return join(this.#directory, hexOf(chain));
   }
+}
+
+export interface Lease extends Disposable {
+  run<T>(work: () => T): T;
 }

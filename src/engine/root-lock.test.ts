@@ -100,17 +100,19 @@ describe("leases", () => {
   const chain = `sha256:${"a".repeat(64)}` as const;
   const openLeases = (): Leases => new Leases(join(root, "varve", "leases"));
 
-  test("are seen by others while they last, and never by their holder", async () => {
+  test("are seen by others while they last, and never by their holder", () => {
     mkdirSync(join(root, "varve"));
     const [mine, theirs] = [openLeases(), openLeases()];
-    await mine.scope(async () => {
-      mine.holdInScope(chain);
+    {
+      using lease = mine.open();
+      lease.run(() => mine.holdInScope(chain));
       mine.hold(chain);
       expect(theirs.heldElsewhere(chain)).toBe(true);
       expect(mine.heldElsewhere(chain)).toBe(false);
       expect(theirs.heldElsewhere(chain)).toBe(true);
-    });
+    }
     expect(theirs.heldElsewhere(chain)).toBe(true);
+    mine.holdInScope(chain);
     mine.release(chain);
     expect(theirs.heldElsewhere(chain)).toBe(false);
   });

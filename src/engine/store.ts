@@ -1,5 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LayerProgress } from "../archive/archive.ts";
+import { type LoadEvent, type LoadedImage, load } from "../archive/load.ts";
+import { type SaveFormat, saveImages } from "../archive/save.ts";
+import { openStoreSource } from "../archive/store-source.ts";
 import { shortID } from "../digest/random-id.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
@@ -59,6 +63,53 @@ export class Store implements AsyncDisposable {
   /** The driver's name. */
   get driver(): string {
     return this.#workspace.driver.name;
+  }
+
+  /**
+   * Takes in the images of an archive (`docker save` of any age, an OCI layout) or of an OCI layout's directory. Layers
+   * that are there already are not read.
+   *
+   * @param source the path of a file, a directory or a pipe; or the bytes as they come
+   * @throws VarveError `invalid-archive`, `too-large`, `no-space`; what was loaded before it stays, nothing else does
+   * @example
+   * await store.load("image.tar", { onEvent: (event) => console.log(event.kind) });
+   */
+  load(
+    source: string | ByteSource,
+    options: { signal?: AbortSignal; onEvent?: (event: LoadEvent) => void } = {},
+  ): Promise<LoadedImage[]> {
+    const workspace = this.#workspace;
+    return this.#long(async () => {
+      await workspace.prepareToWrite();
+      const { limits, events } = workspace;
+      const temporary = workspace.temporaryDirectory();
+      using lease = workspace.lease();
+      const loaded = await lease.run(() => load(source, workspace.stores, { ...options, temporary, limits }));
+      for (const { id } of loaded) events.append({ type: "image", action: "load", id, attributes: { name: id } });
+      return loaded;
+    });
+  }
+
+  /**
+   * An archive with images: by default the bytes that `docker save` of 20.10 writes. Each layer is verified as it passes;
+   * a stream that fails has given no archive.
+   *
+   * @param names a tag, a name for all its tags, an id or the beginning of one
+   * @example
+   * await pipeline(store.save(["nginx:latest"]), createWriteStream("nginx.tar"));
+   */
+  async *save(
+    names: readonly string[],
+    options: { format?: SaveFormat; signal?: AbortSignal; onEvent?: (event: LayerProgress) => void } = {},
+  ): ByteSource {
+    const workspace = this.#workspace;
+    try {
+      using lease = workspace.lease();
+      await using source = await lease.run(() => workspace.read(() => openStoreSource(names, workspace.stores)));
+      yield* saveImages(source.images, { signal: options.signal, onLayer: options.onEvent });
+    } catch (error) {
+      throw asVarveError(error);
+    }
   }
 
   /** Newest first; intermediate images only with `all`. */
@@ -365,25 +416,36 @@ export class Store implements AsyncDisposable {
     }
   }
 
+  /** What is opened last is closed first. */
   async #open(target: string): Promise<AsyncDisposable & { view: FileView }> {
-    const found = await this.#workspace.read(() => {
-      const container = this.#findContainer(target);
-      if (container !== undefined) return this.#writable(container);
-      return this.#workspace.holdLayers(this.#chainsOf(this.#workspace.find(target).image));
-    });
-    if ("mount" in found) {
-      const path = await found.mount();
-      const view = new MountedFiles(path, this.#workspace.driver.idMap, () => found.unmount());
-      return { view, [Symbol.asyncDispose]: () => view[Symbol.asyncDispose]() };
-    }
-    const view = await ImageFiles.open(found.layers);
-    return {
-      view,
-      [Symbol.asyncDispose]: async () => {
-        await view[Symbol.asyncDispose]();
-        await found[Symbol.asyncDispose]();
-      },
+    const workspace = this.#workspace;
+    const closers: (() => unknown)[] = [];
+    const close = async (): Promise<void> => {
+      for (const closer of closers.splice(0).reverse()) await closer();
     };
+    try {
+      const lease = workspace.lease();
+      closers.push(() => lease[Symbol.dispose]());
+      const found = await lease.run(() =>
+        workspace.read(() => {
+          const container = this.#findContainer(target);
+          if (container !== undefined) return this.#writable(container);
+          return this.#chainsOf(workspace.find(target).image).map((chain) => {
+            const layer = workspace.layers.get(chain);
+            closers.push(() => layer.release());
+            return layer;
+          });
+        }),
+      );
+      const view = Array.isArray(found)
+        ? await ImageFiles.open(found)
+        : new MountedFiles(await found.mount(), workspace.driver.idMap, () => found.unmount());
+      closers.push(() => view[Symbol.asyncDispose]());
+      return { view, [Symbol.asyncDispose]: close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
   }
 
   #chainsOf(image: Image): ImageID[] {

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { ChainID } from "../digest/chain-id.ts";
+import type { Stores } from "../archive/archive.ts";
 import type { Driver, Durability } from "../driver/driver.ts";
 import { openDriver } from "../driver/select.ts";
 import { isVarveError, VarveError } from "../errors.ts";
@@ -8,7 +8,6 @@ import { FileBackend } from "../image/file-backend.ts";
 import type { Image, ImageID } from "../image/image.ts";
 import { ImageStore } from "../image/store.ts";
 import { FileMetadata } from "../layer/file-metadata.ts";
-import type { Layer } from "../layer/layer.ts";
 import { LayerStore } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
@@ -16,7 +15,7 @@ import { ContainerRecords } from "./containers.ts";
 import { type DataRoot, locateDataRoot } from "./data-root.ts";
 import { refuseRunningDockerd } from "./dockerd.ts";
 import { EventLog } from "./events.ts";
-import { Leases } from "./leases.ts";
+import { type Lease, Leases } from "./leases.ts";
 import { RootLock } from "./root-lock.ts";
 
 /** How a data-root is opened. */
@@ -123,6 +122,12 @@ export class Workspace {
     this.#leases = parts.leases;
   }
 
+  /** What the ways in and out work on. */
+  get stores(): Stores {
+    const { layers, images, references } = this;
+    return { layers, images, references, commit: (work) => this.commit(work) };
+  }
+
   /** Looks at the stores while nobody changes them. */
   read<T>(work: () => Promise<T> | T): Promise<T> {
     return this.#lock.read(work);
@@ -145,28 +150,11 @@ export class Workspace {
   }
 
   /**
-   * Handles on layers that stay until `dispose`, for work outside the lock: no other process deletes them meanwhile.
-   * To be called inside `read` or `commit`.
+   * For work outside the lock: the layers that are handed out inside `Lease.run`, by `LayerStore.get` and by `register`,
+   * are kept from other processes' deletions until the lease is disposed of.
    */
-  holdLayers(chains: Iterable<ChainID>): HeldLayers {
-    const held = [...chains].map((chain) => {
-      this.#leases.hold(chain);
-      return this.layers.get(chain);
-    });
-    return {
-      layers: held,
-      [Symbol.asyncDispose]: async () => {
-        for (const layer of held.reverse()) {
-          this.#leases.release(layer.chainID);
-          await layer.release();
-        }
-      },
-    };
-  }
-
-  /** Runs work that registers layers: what it is handed stays until the work is over. */
-  leaseLayers<T>(work: () => Promise<T>): Promise<T> {
-    return this.#leases.scope(work);
+  lease(): Lease {
+    return this.#leases.open();
   }
 
   /** A directory for what is only needed for a while, on the root's own file system. */
@@ -218,10 +206,6 @@ export interface FoundImage {
   readonly image: Image;
   /** The reference by which it was found, when the text is not also an id of it. */
   readonly reference?: Reference;
-}
-
-export interface HeldLayers extends AsyncDisposable {
-  readonly layers: readonly Layer[];
 }
 
 /** Their modification tells that somebody who moves no stamp of ours, such as a dockerd, was here. */

@@ -21,7 +21,7 @@ export interface LayerStoreOptions {
   readonly commit?: Commit | undefined;
   /** Whether somebody whom this store cannot see uses a chain. Asked inside a visible step. */
   readonly heldElsewhere?: ((chain: ChainID) => boolean) | undefined;
-  /** Told inside a visible step which chain a registration is about to hand out. */
+  /** Told which chain is about to be handed out; inside a visible step when it is by a registration. */
   readonly onHandOut?: ((chain: ChainID) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -71,6 +71,7 @@ export class LayerStore {
 
   /** A reference to a layer. @throws VarveError `not-found` */
   get(chain: ChainID): Layer {
+    this.#context.onHandOut(chain);
     return new LayerHandle(knownLayer(this.#context, chain), this.#context);
   }
 
