@@ -323,6 +323,19 @@ export function driverSuite(subject: DriverUnderTest): void {
           expect(await view("copy")).toEqual(await view("top"));
         });
 
+        test("are not compared with what is not there", async () => {
+          for (const [parent, code] of [
+            ["missing", "not-found"],
+            ["..", "invalid-argument"],
+          ] as const)
+            for (const call of [
+              driver.diff("child", parent),
+              driver.changes("child", parent),
+              driver.diffSize("child", parent),
+            ])
+              await refuses(call, code, parent);
+        });
+
         test("are removed from the top, and leave nothing", async () => {
           await driver.createReadWrite("rw", "child");
           for (const id of ["rw", "child", "base"]) await driver.remove(id);

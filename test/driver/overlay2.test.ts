@@ -136,7 +136,9 @@ describe.skipIf(lack)(`overlay2${lack ?? ""}`, () => {
       writeFileSync(join(home, "backingFsBlockDev"), "");
       expect(driver.ids()).toEqual(["a"]);
       expect(driver.exists("l")).toBe(false);
-      await expect(driver.create("l")).rejects.toSatisfy((error) => isVarveError(error, "invalid-argument"));
+      for (const call of [driver.create("l"), driver.remove("l")])
+        await expect(call).rejects.toSatisfy((error) => isVarveError(error, "invalid-argument"));
+      expect(readdirSync(join(home, "l"))).toHaveLength(1);
     });
 
     test("stacks 129 trees, as Docker, and no more", async () => {

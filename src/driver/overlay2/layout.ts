@@ -75,7 +75,7 @@ export class Layout {
    * @param sync whether all that it writes is on the disk when it returns
    */
   create(id: string, parent: string | undefined, { sync }: { readonly sync: boolean }): void {
-    if (id === LINKS) throw new VarveError("invalid-argument", `not a layer id: "${id}"`, { id });
+    checkNoLink(id);
     const lower = parent === undefined ? undefined : this.#lowerOfChild(parent);
     makeHome(this.home, 0o710, groupOnly(this.#owner));
     makeMissingDirectory(join(this.home, LINKS), 0o700, ROOT);
@@ -101,6 +101,7 @@ export class Layout {
 
   /** Deletes a tree's short link and the tree. */
   remove(id: string): void {
+    checkNoLink(id);
     const link = readIfPresent(this.path(id, "link"));
     if (link !== undefined && LINK.test(link)) rmSync(join(this.home, LINKS, link), { force: true });
     removeTree(this.path(id));
@@ -145,6 +146,10 @@ const MAX_LOWERS = 128;
 const ROOT: Identity = { uid: 0, gid: 0 };
 /** What drivers leave behind when they are killed while they try the file system out (FORMATS 0.3). */
 const SCRATCH = /^(check-overlayfs-support|opaque-bug-check|userxattr-check|metacopy-check)\d*/;
+
+function checkNoLink(id: string): void {
+  if (id === LINKS) throw new VarveError("invalid-argument", `not a layer id: "${id}"`, { id });
+}
 
 /** 26 characters of base32, 130 random bits. */
 function newLink(): string {

@@ -116,20 +116,20 @@ export class Overlay2Driver implements Driver {
   }
 
   async diff(id: string, parent?: string): Promise<ByteSource> {
-    this.#mustExist(id);
+    this.#mustExist(id, parent);
     if (this.#tellsAll(id, parent)) return treeDiff(this.#diff(id), { idMap: this.idMap, overlay: true });
     needsRoot("comparing layers");
     return naiveDiff(() => this.#pair(id, parent), this.idMap);
   }
 
   async changes(id: string, parent?: string): Promise<Change[]> {
-    this.#mustExist(id);
+    this.#mustExist(id, parent);
     needsRoot("comparing layers");
     return coded(() => naiveChanges(this.#pair(id, parent)));
   }
 
   async diffSize(id: string, parent?: string): Promise<number> {
-    this.#mustExist(id);
+    this.#mustExist(id, parent);
     if (this.#tellsAll(id, parent)) return coded(() => treeSize(this.#diff(id)));
     needsRoot("comparing layers");
     return coded(() => naiveDiffSize(this.#pair(id, parent)));
@@ -176,9 +176,12 @@ export class Overlay2Driver implements Driver {
     coded(() => this.#layout.create(id, parent, { sync }));
   }
 
-  #mustExist(id: string): void {
-    checkID(id);
-    if (!this.#layout.exists(id)) throw noTree(id, this.#layout.path(id));
+  #mustExist(...ids: (string | undefined)[]): void {
+    for (const id of ids) {
+      if (id === undefined) continue;
+      checkID(id);
+      if (!this.#layout.exists(id)) throw noTree(id, this.#layout.path(id));
+    }
   }
 
   #diff(id: string): string {
