@@ -2,18 +2,51 @@
  * `varve/tar`: tar archives without losing a byte, apart from the store.
  *
  * @example <caption>List an archive</caption>
- * const reader = new TarReader({ raw() {}, payload() {}, header: ({ name, size }) => console.log(toText(name), size) });
+ * import { createReadStream } from "node:fs";
+ * import { TarReader, toText } from "varve/tar";
+ *
+ * const reader = new TarReader({
+ *   raw() {},
+ *   payload() {},
+ *   header: ({ name, size }) => console.log(toText(name), size),
+ * });
  * for await (const chunk of createReadStream("layer.tar")) reader.write(chunk);
  * reader.end();
  *
- * @example <caption>Take a layer apart, keep the files elsewhere, and join it again</caption>
- * const lines: string[] = [];
- * const disassembler = new Disassembler({ line: (text) => void lines.push(text), tree });
+ * @example <caption>Write an archive</caption>
+ * import { writeFileSync } from "node:fs";
+ * import { encodeHeader, END_OF_ARCHIVE, fromText, newHeader, paddingOf } from "varve/tar";
+ *
+ * const text = Buffer.from("hello\n");
+ * const header = newHeader({ name: fromText("etc/motd"), mode: 0o644, size: text.length });
+ * writeFileSync("motd.tar", Buffer.concat([encodeHeader(header), text, paddingOf(text.length), END_OF_ARCHIVE]));
+ *
+ * @example <caption>Take an archive apart, keep its contents elsewhere, and join it again</caption>
+ * import { createReadStream, createWriteStream, mkdtempSync, openSync, writeFileSync } from "node:fs";
+ * import { type ByteString, Disassembler, Assembler, parseSplitLine, type SplitEntry } from "varve/tar";
+ *
+ * const directory = mkdtempSync("contents-");
+ * const paths = new Map<ByteString, string>();
+ * let path = "";
+ * const tree = {
+ *   entry({ name }: { name: ByteString }): "tree" {
+ *     path = `${directory}/${paths.size}`;
+ *     paths.set(name, path);
+ *     return "tree";
+ *   },
+ *   data: (bytes: Uint8Array) => writeFileSync(path, bytes, { flag: "a" }),
+ *   hole() {}, // the tar-split keeps sparse files
+ *   entryEnd() {},
+ * };
+ * const entries: SplitEntry[] = [];
+ * const disassembler = new Disassembler({ line: (text) => void entries.push(parseSplitLine(text)), tree });
  * for await (const chunk of createReadStream("layer.tar")) disassembler.write(chunk);
  * disassembler.end();
- * const assembler = new Assembler({ open: (name) => openSync(pathOf(name), "r") });
- * for (const chunk of assembler.add(lines.map(parseSplitLine))) output.write(chunk);
- * for (const chunk of assembler.end()) output.write(chunk);
+ *
+ * const output = createWriteStream("again.tar");
+ * const assembler = new Assembler({ open: (name) => openSync(paths.get(name)!, "r") });
+ * for (const chunk of assembler.add(entries)) output.write(Buffer.from(chunk));
+ * for (const chunk of assembler.end()) output.end(chunk);
  */
 export { type ByteString, fromBytes, fromText, toBytes, toText } from "../sys/byte-string.ts";
 export type { Time } from "../sys/time.ts";
