@@ -27,6 +27,12 @@ export function rfc3339(seconds: number): string {
   return `${date(local)}T${time(local)}${offsetOrZ(local)}`;
 }
 
+/** A file's time as `ls` shows it, `2026-11-20 21:54`. @param seconds since 1970 */
+export function minuteTime(seconds: number): string {
+  const local = new Date(seconds * 1000);
+  return `${date(local)} ${time(local).slice(0, 5)}`;
+}
+
 /** RFC 3339 with all nine digits, as `docker events` prints. */
 export function rfc3339Nano(nanoseconds: bigint): string {
   const seconds = Number(floorDivide(nanoseconds, 1_000_000_000n));

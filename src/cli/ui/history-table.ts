@@ -1,5 +1,5 @@
 /** `docker history`: a row a step, newest first. */
-import type { HistoryEntry } from "../store-contract.ts";
+import type { HistoryEntry } from "../../engine/images.ts";
 import { rfc3339, unixSeconds } from "./clock.ts";
 import { timeAgo } from "./duration.ts";
 import type { Columns } from "./rows.ts";

@@ -1,5 +1,5 @@
 /** `docker images`: which rows an image has, and what its columns show. */
-import type { ImageSummary } from "../store-contract.ts";
+import type { ImageSummary } from "../../engine/images.ts";
 import { goTime, unixSeconds } from "./clock.ts";
 import { timeAgo } from "./duration.ts";
 import type { Columns } from "./rows.ts";

@@ -22,7 +22,7 @@ describe("significant digits", () => {
   test("are those of toPrecision, up to how a tie is broken", () => {
     fc.assert(
       fc.property(
-        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.double({ noNaN: true, min: -1e300, max: 1e300 }),
         fc.integer({ min: 1, max: 15 }),
         (value, digits) => {
           const apart = Math.abs(Number(significant(value, digits)) - Number(value.toPrecision(digits)));

@@ -4,20 +4,31 @@
  */
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
+const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
+
 /** @example humanSize(1996800) // "1.997MB" */
 export function humanSize(bytes: number, digits = 4): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${significant(value, digits)}${UNITS[unit]}`;
+  return scaled(bytes, digits, 1000, UNITS);
+}
+
+/** In units of 1024, as memory is measured. @example binarySize(25276973056) // "23.54GiB" */
+export function binarySize(bytes: number): string {
+  return scaled(bytes, 4, 1024, BINARY_UNITS);
 }
 
 /** Docker's size column: three digits. */
 export function shortSize(bytes: number): string {
   return humanSize(bytes, 3);
+}
+
+function scaled(bytes: number, digits: number, base: number, units: readonly string[]): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= base && unit < units.length - 1) {
+    value /= base;
+    unit++;
+  }
+  return `${significant(value, digits)}${units[unit]}`;
 }
 
 /**

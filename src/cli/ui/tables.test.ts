@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import * as asked from "../../../test/tools/client-goldens.ts";
 import { isVarveError } from "../../errors.ts";
+import type { ImageID } from "../../image/image.ts";
 import { historyColumns, historyFormat, historyRows } from "./history-table.ts";
 import { IMAGE_COLUMNS, imageFormat, imageRows, shownDigests } from "./image-table.ts";
 import { formatRows } from "./rows.ts";
@@ -16,7 +17,8 @@ describe("images are printed as Docker's client prints them:", () => {
   for (const golden of goldens.images)
     test(`images ${golden.args.join(" ")} (${golden.zone})`, () => {
       const images = listed(golden).map(({ Id, RepoTags, RepoDigests, Size, ...time }) => ({
-        id: Id,
+        id: Id as ImageID,
+        parent: undefined,
         tags: RepoTags.filter((tag) => tag !== "<none>:<none>"),
         digests: RepoDigests.filter((digest) => digest !== "<none>@<none>"),
         created: createdText(time),
@@ -50,7 +52,7 @@ describe("a history is printed as Docker's client prints it:", () => {
   for (const golden of goldens.history)
     test(`history ${golden.args.join(" ")} (${golden.zone})`, () => {
       const entries = listed(golden).map(({ Id, CreatedBy, Comment, Size, ...time }) => ({
-        id: Id === "<missing>" ? undefined : Id,
+        id: Id === "<missing>" ? undefined : (Id as ImageID),
         created: createdText(time),
         createdBy: CreatedBy,
         comment: Comment,

@@ -1,0 +1,24 @@
+import { bytesCommand, type CliCommand } from "../command.ts";
+import { lazySource } from "../lazy-source.ts";
+import { addExamples } from "../options.ts";
+
+interface Options {
+  readonly output?: string;
+}
+
+export const exporting: CliCommand = bytesCommand<Options>({
+  refusal: "save to a terminal",
+
+  declare(command) {
+    command
+      .usage("[OPTIONS] CONTAINER")
+      .argument("<container>")
+      .option("-o, --output <file>", "Write to a file, which appears whole or not at all (default: standard output)")
+      .option("--json", "With -o, print the file's name and size as JSON (default: print nothing)");
+    addExamples(command, "varve export -o files.tar web", "varve export web | tar -t");
+  },
+
+  bytes({ args: [container], session }) {
+    return lazySource(async () => (await session.store()).export(container!));
+  },
+});

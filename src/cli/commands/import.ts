@@ -1,0 +1,52 @@
+import { statSync } from "node:fs";
+import { VarveError } from "../../errors.ts";
+import type { ByteSource } from "../../io/byte-source.ts";
+import { type CliCommand, documentCommand } from "../command.ts";
+import { addExamples, addJson, repeatable } from "../options.ts";
+
+interface Options {
+  readonly change?: readonly string[];
+  readonly message?: string;
+}
+
+export const importing: CliCommand = documentCommand<Options, { readonly id: string }>({
+  declare(command) {
+    command
+      .usage("[OPTIONS] FILE|- [REPOSITORY[:TAG]]")
+      .argument("<file>")
+      .argument("[name]")
+      .addOption(
+        repeatable("-c, --change <instruction>", "Apply a Dockerfile instruction to the image (default: none)"),
+      )
+      .option("-m, --message <text>", "Comment of the image (default: 'Imported from -')");
+    addJson(command, "Print the image's id as JSON (default: as text)");
+    addExamples(
+      command,
+      "tar -C rootfs -c . | varve import - base:1",
+      "varve import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' rootfs.tar.xz base:1",
+    );
+  },
+
+  async run({ args, options, session }) {
+    const [file, reference] = args as [string, string?];
+    const source = file === "-" ? session.input("there is no tar on standard input, only a terminal") : existing(file);
+    const store = await session.store();
+    return {
+      id: await store.import(source, {
+        ...(reference === undefined ? {} : { reference }),
+        ...(options.message === undefined ? {} : { message: options.message }),
+        ...(options.change === undefined ? {} : { changes: [...options.change] }),
+        signal: session.signal,
+      }),
+    };
+  },
+
+  text: ({ id }) => `${id}\n`,
+});
+
+function existing(file: string): string | ByteSource {
+  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return file;
+  if (/^https?:\/\//.test(file))
+    throw new VarveError("unsupported", `varve fetches nothing: download ${file}, then import the file`, { file });
+  throw new VarveError("not-found", `open ${file}: no such file or directory`, { file });
+}

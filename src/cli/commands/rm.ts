@@ -1,0 +1,35 @@
+import { type CliCommand, streamCommand, throwAll } from "../command.ts";
+import { addDryRun, addExamples, addJson } from "../options.ts";
+
+interface Options {
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export const rm: CliCommand = streamCommand<Options, { readonly removed: string }>({
+  declare(command) {
+    command
+      .usage("[OPTIONS] CONTAINER [CONTAINER...]")
+      .argument("<container...>")
+      .option("-f, --force", "Remove it although it is mounted or marked as running (default: refuse)");
+    addJson(addDryRun(command), "Print a JSON object for each removed container (default: text)");
+    addExamples(command, "varve rm web", "varve rm --dry-run -f web db");
+  },
+
+  async *items({ args, options, session }) {
+    const store = await session.store();
+    const failures: unknown[] = [];
+    for (const name of args) {
+      session.signal.throwIfAborted();
+      try {
+        await store.removeContainer(name, { force: options.force === true, dryRun: options.dryRun === true });
+        yield { removed: name };
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    throwAll(failures);
+  },
+
+  line: ({ removed }, { options }) => (options.dryRun ? `Would remove: ${removed}` : removed),
+});

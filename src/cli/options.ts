@@ -1,0 +1,68 @@
+/** Options that several commands share, so that they read alike everywhere. */
+import { type Command, Option } from "commander";
+
+/** Their names in what commander parsed. */
+export const GLOBAL_OPTIONS = ["root", "driver", "usernsRemap", "durability"] as const;
+
+/** The options that choose the store, for the program itself. */
+export function addGlobalOptions(command: Command): void {
+  for (const option of globalOptions()) command.addOption(option.helpGroup("Global options:"));
+}
+
+/** They are also taken after a command's name; its help only names them. */
+export function repeatGlobalOptions(command: Command): void {
+  const options = globalOptions();
+  for (const option of options) command.addOption(option.hideHelp());
+  const names = options.map(({ long }) => long).join(", ");
+  command.addHelpText("after", `\nGlobal options (see 'varve --help'): ${names}`);
+}
+
+function globalOptions(): Option[] {
+  return [
+    new Option(
+      "--root <dir>",
+      "Data-root (default: $VARVE_ROOT, else /var/lib/docker for root and ~/.local/share/varve for others)",
+    ),
+    new Option(
+      "--driver <name>",
+      "Storage driver (default: the one that the root has, else overlay2 or rootless)",
+    ).choices(["overlay2", "vfs", "rootless"]),
+    new Option(
+      "--userns-remap <user>",
+      "Map owners as dockerd does: default, user[:group] or uid[:gid] (default: no map)",
+    ),
+    new Option("--durability <level>", "What survives a power loss (default: layer)").choices([
+      "none",
+      "layer",
+      "strict",
+    ]),
+  ];
+}
+
+export function addJson(command: Command, what = "Print one JSON document (default: text)"): Command {
+  return command.addOption(new Option("--json", what).conflicts("format"));
+}
+
+export function addFormat(
+  command: Command,
+  text = "Print with a Go template, 'table' and a template, or 'json' (default: a table)",
+): Command {
+  return command.option("--format <template>", text);
+}
+
+/** Collects every use of an option. */
+export function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    value,
+  ]);
+}
+
+export function addDryRun(command: Command): Command {
+  return command.option("--dry-run", "Say what would go and remove nothing (default: remove)");
+}
+
+/** The last part of a help text. */
+export function addExamples(command: Command, ...examples: readonly string[]): Command {
+  return command.addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ ${example}`).join("\n")}`);
+}

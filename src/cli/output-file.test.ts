@@ -1,0 +1,50 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { sourceOf } from "../io/byte-source.ts";
+import { writeWholeFile } from "./output-file.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "varve-output-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+describe("an output file", () => {
+  test("appears with all its bytes, for its owner only", async () => {
+    const path = join(directory, "x.tar");
+    expect(await writeWholeFile(path, sourceOf(Buffer.from("ab"), Buffer.from("c")))).toBe(3);
+    expect(readFileSync(path, "utf8")).toBe("abc");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("keeps what it had when the bytes end in an error, and leaves no draft", async () => {
+    const path = join(directory, "x.tar");
+    writeFileSync(path, "old");
+    await expect(
+      writeWholeFile(
+        path,
+        (async function* () {
+          yield Buffer.from("new");
+          throw new Error("broken");
+        })(),
+      ),
+    ).rejects.toThrow("broken");
+    expect(readFileSync(path, "utf8")).toBe("old");
+    expect(readdirSync(directory)).toEqual(["x.tar"]);
+  });
+
+  test("may be a device", async () => {
+    expect(await writeWholeFile("/dev/null", sourceOf(Buffer.from("abc")))).toBe(3);
+    expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+  });
+
+  test("is refused where it cannot be", async () => {
+    mkdirSync(join(directory, "d"));
+    await expect(writeWholeFile(join(directory, "d"), sourceOf())).rejects.toThrow("is a directory");
+    await expect(writeWholeFile(join(directory, "none/x"), sourceOf())).rejects.toThrow(
+      `invalid output path: directory "${join(directory, "none")}" does not exist`,
+    );
+  });
+});

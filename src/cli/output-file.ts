@@ -1,0 +1,68 @@
+/** Files that commands write: whole under their name, or not there at all. */
+import { randomInt } from "node:crypto";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { type ByteSource, writeAll } from "../io/byte-source.ts";
+
+/** As private as what `docker save -o` writes. */
+const MODE = 0o600;
+
+/**
+ * Writes beside the target and renames at the end, so that an error, an interruption or a power loss leaves what was
+ * there before. Pipes and devices get the bytes as they come.
+ *
+ * @returns how many bytes there were
+ * @throws VarveError
+ */
+export async function writeWholeFile(path: string, source: ByteSource): Promise<number> {
+  if (isSpecial(path)) return await writeTo(path, "w", source, () => {});
+  const draft = join(dirname(path), `.tmp-${basename(path)}${randomInt(2 ** 47)}`);
+  try {
+    return await writeTo(draft, "wx", source, (file) => {
+      fsyncSync(file);
+      renameSync(draft, path);
+    });
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw asVarveError(error);
+  }
+}
+
+/** @throws VarveError for a path that no file can be written to */
+function isSpecial(path: string): boolean {
+  const directory = dirname(path);
+  if (statSync(directory, { throwIfNoEntry: false }) === undefined)
+    throw new VarveError("not-found", `invalid output path: directory "${directory}" does not exist`, { path });
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory())
+    throw new VarveError("invalid-argument", `invalid output path: "${path}" is a directory; name a file in it`, {
+      path,
+    });
+  return stat !== undefined && !stat.isFile();
+}
+
+async function writeTo(
+  path: string,
+  flags: string,
+  source: ByteSource,
+  finish: (file: number) => void,
+): Promise<number> {
+  const file = open(path, flags);
+  try {
+    const size = await writeAll(file, source);
+    finish(file);
+    return size;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function open(path: string, flags: string): number {
+  try {
+    return openSync(path, flags, MODE);
+  } catch (error) {
+    const reason = errnoOf(error) === "EACCES" ? "permission denied" : (error as Error).message;
+    throw new VarveError("permission", `cannot write ${path}: ${reason}. Choose another file with -o`, { path }, error);
+  }
+}

@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest";
+import { VarveError } from "../errors.ts";
+import { reportFailure } from "./report.ts";
+import { UsageError } from "./usage-error.ts";
+
+describe("a failure is told", () => {
+  test("in one line, whatever a name put into its message", () => {
+    const error = new VarveError("invalid-archive", "bad name \x1b[31mred\nline\x07");
+    expect(reportFailure(error)).toEqual({ lines: ["varve: bad name \\x1b[31mred line\\x07"], exitCode: 1 });
+  });
+
+  test("with what to do, unless the message says it", () => {
+    expect(reportFailure(new VarveError("no-space", "write: no space left on device")).lines).toEqual([
+      "varve: write: no space left on device. Free some space, or choose another disk with --root.",
+    ]);
+    expect(reportFailure(new VarveError("permission", "mounting needs root")).lines).toEqual([
+      "varve: mounting needs root",
+    ]);
+    expect(reportFailure(new UsageError("varve images", "unknown option '-x'"))).toEqual({
+      lines: ["varve: unknown option '-x'. See 'varve images --help'."],
+      exitCode: 125,
+    });
+  });
+
+  test("a line each where there were several", () => {
+    const several = new AggregateError([new VarveError("not-found", "a"), new VarveError("conflict", "b")]);
+    expect(reportFailure(several)).toEqual({ lines: ["varve: a", "varve: b"], exitCode: 1 });
+  });
+
+  test("as a bug of ours when it has no code", () => {
+    expect(reportFailure(new TypeError("x is not a function")).lines[0]).toMatch(
+      /^varve: this is a bug in varve: x is not/,
+    );
+    expect(
+      reportFailure(Object.assign(new Error("EACCES: open"), { code: "EACCES", syscall: "open" })).lines[0],
+    ).toMatch(/^varve: EACCES: open\. Run it as root/);
+  });
+});

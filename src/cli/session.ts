@@ -1,0 +1,53 @@
+/** One run of the command: its global options, its streams, and the store, which is opened when it is first needed. */
+import { VarveError } from "../errors.ts";
+import { abortable, type ByteSource } from "../io/byte-source.ts";
+import type { Store } from "./store-contract.ts";
+import { Output } from "./terminal.ts";
+
+export interface GlobalOptions {
+  readonly root?: string;
+  readonly driver?: string;
+  readonly usernsRemap?: string;
+  readonly durability?: "none" | "layer" | "strict";
+}
+
+export class Session implements AsyncDisposable {
+  readonly signal: AbortSignal;
+  readonly output: Output = new Output(process.stdout);
+  readonly errors: Output = new Output(process.stderr);
+  readonly #options: GlobalOptions;
+  readonly #quiet: boolean;
+  #store: Promise<Store> | undefined;
+
+  constructor(options: GlobalOptions, signal: AbortSignal, { quiet = false }: { quiet?: boolean } = {}) {
+    this.#options = options;
+    this.#quiet = quiet;
+    this.signal = signal;
+  }
+
+  /** @throws VarveError */
+  store(): Promise<Store> {
+    this.#store ??= this.#open();
+    return this.#store;
+  }
+
+  /** Standard input as bytes. @throws VarveError `invalid-argument` when it is a terminal, where nobody types a tar */
+  input(refusal: string): ByteSource {
+    if (process.stdin.isTTY) throw new VarveError("invalid-argument", refusal);
+    return abortable(process.stdin, this.signal);
+  }
+
+  warn(message: string): void {
+    if (!this.#quiet) this.errors.write(`varve: warning: ${message}\n`);
+  }
+
+  async #open(): Promise<Store> {
+    const { openStore } = await import("../engine/store.ts");
+    return (await openStore({ ...this.#options, onWarning: (message: string) => this.warn(message) })) as Store;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const store = await this.#store?.catch(() => undefined); // told where it was awaited
+    await store?.close();
+  }
+}
