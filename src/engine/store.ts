@@ -289,7 +289,7 @@ export class Store implements AsyncDisposable {
     return this.#commit(async () => {
       const container = this.#findContainer(name);
       if (container !== undefined) return await this.#writable(container).mount();
-      return await this.#workspace.driver.get(this.#topTree(name));
+      return await this.#workspace.driver.get(this.#topTree(name), { readOnly: true });
     });
   }
 
