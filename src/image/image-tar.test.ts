@@ -54,13 +54,21 @@ describe("the tar of an image", () => {
     );
   });
 
-  test("read from front to end reads each layer once", async () => {
-    const { layers, diffIDs } = stack();
+  test("read from front to end reads each layer once, and on the way to another none", async () => {
+    const { layers, diffIDs, chains } = stack();
     await using tar = await ImageTar.open(diffIDs, layers);
     const pieces: Buffer[] = [];
     for (let at = 0; at < tar.size; at += 333) pieces.push(await tar.read(at, 333));
     expect(Buffer.concat(pieces)).toEqual(WHOLE);
     expect([...layers.reads.values()]).toEqual([1, 1, 1, 1]);
+    layers.reads.clear();
+    await tar.read(0, 1);
+    await tar.read(1000, 1);
+    await tar.read(tar.size - 1, 1);
+    expect([...layers.reads]).toEqual([
+      [chains[0], 1],
+      [chains[3], 1],
+    ]);
   });
 
   test("holds its layers, and gives them back once", async () => {
@@ -100,6 +108,7 @@ describe("the tar of an image", () => {
     await expect(collect(tar.stream())).rejects.toMatchObject({ code: "corrupt" });
     await expect(tar.read(tar.size - 9, 9)).resolves.toHaveLength(9);
     await expect(tar.read(2048, 3000)).rejects.toMatchObject({ code: "corrupt" });
+    await expect(tar.read(2048 + 2048, 9)).rejects.toMatchObject({ code: "corrupt" });
     await expect(tar.read(0, 10)).resolves.toEqual(WHOLE.subarray(0, 10));
   });
 });

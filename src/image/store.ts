@@ -250,11 +250,10 @@ export class ImageStore {
     }
   }
 
-  #layerOf({ config, chainID, diffIDs }: Image): Layer | undefined {
+  #layerOf({ config, chainID }: Image): Layer | undefined {
     if (chainID === undefined) return undefined;
     if (config.os !== "" && config.os.toLowerCase() !== this.#os)
       throw new VarveError("unsupported", `operating system is not supported: ${config.os}`, { os: config.os });
-    if (!diffIDs.every(isDigest)) throw noLayer(chainID);
     try {
       return this.#layers.get(chainID);
     } catch (error) {

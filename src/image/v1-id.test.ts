@@ -45,6 +45,13 @@ describe("v1 ids", () => {
     expect(inBerlin!.id).not.toBe(BOTTOM);
   });
 
+  test("do not cover the parent that a config claims", () => {
+    const claiming = parseImageConfig(Buffer.from(`{"rootfs":{},"parent":"${FIRST}"}`));
+    const [only] = v1Layers(claiming, [FIRST]);
+    expect(only).toEqual(v1Layers({ ...claiming, parent: "" }, [FIRST])[0]);
+    expect(only!.json.toString()).not.toContain("parent");
+  });
+
   test("of no layers are none", () => {
     expect(v1Layers(config, [])).toEqual([]);
   });

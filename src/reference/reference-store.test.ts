@@ -162,11 +162,12 @@ describe("references", () => {
 
   test("of an image or a name come sorted by their canonical spelling", () => {
     const store = open();
-    for (const name of ["b", "docker.io/a/c", "z.z/a", "a", "0.0/a", "b:2"]) store.add(ref(name), ONE);
+    for (const name of ["b", "docker.io/a/c", "z.z/a", "a", "0.0/a", "b:2", "c.c/a"]) store.add(ref(name), ONE);
     store.add(ref(`b@${DIGEST}`), ONE);
     store.add(ref("b:3"), TWO);
     expect(store.referencesOf(ONE).map(canonicalString)).toEqual([
       "0.0/a:latest",
+      "c.c/a:latest",
       "docker.io/a/c:latest",
       "docker.io/library/a:latest",
       "docker.io/library/b:2",
@@ -182,6 +183,19 @@ describe("references", () => {
     ]);
     expect(store.byName(ref("none"))).toEqual([]);
     expect(store.referencesOf(digestOf("none"))).toEqual([]);
+  });
+
+  test("that are one for short are one", () => {
+    const store = open();
+    store.add(ref("docker.io/a_b.c/d:1"), ONE);
+    store.add(ref("docker.io/a.b/c:1"), ONE);
+    expect(store.add(ref("a.b/c:1"), ONE)).toBe(false);
+    for (const view of [store, open()]) {
+      expect(view.referencesOf(ONE).map(canonicalString)).toEqual(["a.b/c:1", "a_b.c/d:1"]);
+      expect(view.find(ref("docker.io/a_b.c/d:1"))).toBe(ONE);
+    }
+    for (const reference of store.referencesOf(ONE)) expect(store.remove(reference)).toBe(true);
+    expect(text()).toBe('{"Repositories":{}}');
   });
 
   test("of another process are seen after a refresh, and a broken file leaves memory alone", () => {

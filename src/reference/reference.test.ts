@@ -38,6 +38,7 @@ describe("normalisation", () => {
     ["a__b/c--d.e_f", "docker.io/a__b/c--d.e_f", "a__b/c--d.e_f", "a__b/c--d.e_f:latest"],
     ["Foo/bar", "Foo/bar", "Foo/bar", "Foo/bar:latest"],
     ["[::1]:5000/x", "[::1]:5000/x", "[::1]:5000/x", "[::1]:5000/x:latest"],
+    ["a_b.c/x", "a_b.c/x", "a_b.c/x", "a_b.c/x:latest"],
     ["A-b.C/x", "A-b.C/x", "A-b.C/x", "A-b.C/x:latest"],
   ])("%s is %s, stored under %s as %s", (text, canonical, name, stored) => {
     const reference = parseNormalized(text);
@@ -96,12 +97,12 @@ describe("normalisation", () => {
     fc.assert(
       fc.property(referenceTexts, (text) => {
         const reference = parseNormalized(text);
-        const again = parseNormalized(familiarString(reference));
+        const short = familiarString(reference);
         const first = familiarName(reference).split("/")[0]!;
-        const misread = reference.domain === "docker.io" && familiarName(reference).includes("/");
-        if (misread && (first.includes(".") || first === "localhost")) expect(again.domain).toBe(first);
-        else expect(again).toEqual(reference);
-        expect(parseNormalized(familiarString(again))).toEqual(again);
+        const isHub = reference.domain === "docker.io" && familiarName(reference).includes("/");
+        if (isHub && (first.includes(".") || first === "localhost"))
+          expect(familiarString(parseNormalized(short))).toBe(short);
+        else expect(parseNormalized(short)).toEqual(reference);
       }),
     );
   });

@@ -5,8 +5,8 @@ import { isIdentifier, isTag, matchReference } from "./grammar.ts";
 /**
  * Names of images: `[domain/]path[:tag][@digest]` (FORMATS 4).
  *
- * `grammar.ts` says what is a reference at all. Here a text that a user typed becomes a normalised reference, always with
- * a domain (`ubuntu` is `docker.io/library/ubuntu`), and a normalised reference becomes its familiar, short form again.
+ * `grammar.ts` says what is a reference at all. Here a text that a user typed becomes a normalised reference (`ubuntu` is
+ * `docker.io/library/ubuntu`), and a normalised reference becomes its familiar, short form again.
  * `reference-store.ts` keeps which reference points to which image, under familiar names.
  *
  * Docker accepted more with time: bracketed IPv6 domains, first components that are domains because of a capital letter,
@@ -14,7 +14,7 @@ import { isIdentifier, isTag, matchReference } from "./grammar.ts";
  * meaning because of it.
  */
 export interface Reference {
-  /** Empty only when `parseReference` read a name without one. */
+  /** Empty when `parseReference` read a name without one, and where only the path can take it, as in `a_b.c/d`. */
   readonly domain: string;
   readonly path: string;
   readonly tag?: string;
@@ -97,7 +97,8 @@ export function familiarName(reference: Reference): string {
 
 /**
  * The short spelling: `ubuntu:24.04`. `parseNormalized` gives the same reference back, except where the first part of a
- * path on Docker Hub looks like a domain: `docker.io/a.b/c` is `a.b/c` for short, and that is on `a.b`.
+ * path on Docker Hub looks like a domain: `docker.io/a.b/c` is `a.b/c` for short, and that is on `a.b`. Both are then one
+ * to Docker, which stores references under their short spelling.
  */
 export function familiarString(reference: Reference): string {
   return familiarName(reference) + suffixOf(reference);

@@ -83,7 +83,7 @@ describe.skipIf(lack)(`images of a dockerd${lack ?? ""}`, () => {
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-  const NAMES = ["plain:1", "rich:1", "child:1", "grandchild:1", "odd:1"];
+  const NAMES = ["plain:1", "rich:1", "child:1", "grandchild:1", "odd:1", "odd:2"];
   const imagedb = (): FileBackend => new FileBackend(join(root, "image/overlay2/imagedb"), { sync: false });
   const imageOf = (name: string): Image => parseImage(imagedb().get(inspected.get(name)!.Id));
 
@@ -162,7 +162,7 @@ describe.skipIf(lack)(`images of a dockerd${lack ?? ""}`, () => {
     }
     expect(inspected.get("child:1")!.Parent).toBe(inspected.get("rich:1")!.Id);
     expect([...images.heads().keys()].sort()).toEqual(
-      ["plain:1", "grandchild:1", "odd:1"].map((name) => inspected.get(name)!.Id).sort(),
+      ["plain:1", "grandchild:1", "odd:1", "odd:2"].map((name) => inspected.get(name)!.Id).sort(),
     );
   });
 
@@ -260,10 +260,25 @@ describe.skipIf(lack)(`images of a dockerd${lack ?? ""}`, () => {
       '"CONFIG":{"Volumes":{"/a":null},"ArgsEscaped":true,"Env":[null,"B"]},"Variant":"v8","variant":null,' +
       `"rootfs":{"type":"layers","diff_ids":[${ids}]},"history":[{"created_by":"<&>"}]}`;
     writeFileSync(join(scratch, "config.json"), config);
-    const manifest = [{ Config: "config.json", RepoTags: ["odd:1"], Layers: ["one.tar", "two.tar", "one.tar"] }];
+    const claiming = `{"parent":"${digestOf("p")}","os":"linux","rootfs":{"diff_ids":[${ids[0]}]}}`;
+    writeFileSync(join(scratch, "claiming.json"), claiming);
+    const manifest = [
+      { Config: "config.json", RepoTags: ["odd:1"], Layers: ["one.tar", "two.tar", "one.tar"] },
+      { Config: "claiming.json", RepoTags: ["odd:2"], Layers: ["one.tar"] },
+    ];
     writeFileSync(join(scratch, "manifest.json"), JSON.stringify(manifest));
     const archive = join(scratch, "odd.tar");
-    execFileSync("tar", ["-C", scratch, "-cf", archive, "config.json", "manifest.json", "one.tar", "two.tar"]);
+    execFileSync("tar", [
+      "-C",
+      scratch,
+      "-cf",
+      archive,
+      "config.json",
+      "claiming.json",
+      "manifest.json",
+      "one.tar",
+      "two.tar",
+    ]);
     return archive;
   }
 });

@@ -38,7 +38,17 @@ describe.skipIf(lack)(`tags beside a dockerd${lack ?? ""}`, () => {
   test.each([
     ...["ubuntu", "library/ww", "docker.io/yy/zz:1", "docker.io/library/a/b:1", "localhost/x", "localhost:5000/x:Y"],
     ...["index.docker.io/q", "a.b/c", "a__b/c--d.e_f", "scratch:y", "127.0.0.1:5055/foo/tiny:c1"],
-    ...["docker.io/a.b/c:1", "A-b.C:1/x", "a:_t", "localhost:5000", "sha256:x", "sha256", "docker.io/library/sha256:x"],
+    ...[
+      "docker.io/a.b/c:1",
+      "docker.io/a_b.c/d",
+      "a_b.d/e:1",
+      "A-b.C:1/x",
+      "a:_t",
+      "localhost:5000",
+      "sha256:x",
+      "sha256",
+      "docker.io/library/sha256:x",
+    ],
     ...[
       HEX,
       "Foo",
