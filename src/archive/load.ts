@@ -3,10 +3,12 @@ import { isVarveError, VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
 import type { Layer } from "../layer/layer.ts";
-import { familiarString, type Reference } from "../reference/reference.ts";
+import { familiarString } from "../reference/reference.ts";
 import { commitTo, type LayerProgress, type SourceImage, type SourceLayer, type Stores } from "./archive.ts";
+import { releaseAfter } from "./held-layer.ts";
 import { openImageSource, type SourceOptions } from "./image-source.ts";
 import type { ArchiveInput } from "./open-archive.ts";
+import { publishImage } from "./publish.ts";
 
 export interface LoadOptions extends SourceOptions {
   /** Told what happens, in order. What it throws ends the loading. */
@@ -116,8 +118,10 @@ async function loadImage(
           { layer: i, expected: layer.diffID, actual },
         );
     }
-    const renamed = await commitTo(stores, () => publish(image, stores, links));
-    for (const event of renamed) options.onEvent?.(event);
+    const { moved } = await commitTo(stores, () => publishImage(stores, image, () => links.add(image, stores)));
+    for (const { reference, previous } of moved)
+      if (previous !== undefined)
+        options.onEvent?.({ kind: "renamed", reference: familiarString(reference), previous });
     options.onEvent?.({ kind: "image", id: image.id, references: image.references.map(familiarString) });
   } catch (error) {
     throw await stack.dropAfter(error);
@@ -150,21 +154,11 @@ class Stack {
     await top?.release();
   }
 
-  /** @returns what to throw */
-  async dropAfter(error: unknown): Promise<unknown> {
-    try {
-      await this.drop();
-      return error;
-    } catch (dropError) {
-      if (!isVarveError(error)) return error;
-      const left = dropError instanceof Error ? dropError.message : String(dropError);
-      return new VarveError(
-        error.code,
-        `${error.message} (and its layers could not be removed: ${left})`,
-        error.details,
-        error,
-      );
-    }
+  /** As `drop`, after a failure. @returns what to throw */
+  dropAfter(error: unknown): Promise<unknown> {
+    const top = this.#top;
+    this.#top = undefined;
+    return releaseAfter(error, top);
   }
 }
 
@@ -183,32 +177,6 @@ async function takeLayer(
   }
   const onBytes = (current: number, total: number): void => onEvent?.({ kind: "layer", label, diffID, current, total });
   return await layers.register(layer.open({ signal, onBytes }), parent, { descriptor, signal });
-}
-
-type Renamed = LoadEvent & { readonly kind: "renamed" };
-
-/** Makes the image and its tags visible, or nothing of it. */
-async function publish(image: SourceImage, stores: Stores, links: ParentLinks): Promise<Renamed[]> {
-  const { images } = stores;
-  const isNew = !images.has(image.id);
-  await images.create(image.raw);
-  const moved: { readonly reference: Reference; readonly previous: ImageID | undefined }[] = [];
-  try {
-    for (const reference of image.references) {
-      const previous = stores.references.find(reference);
-      if (stores.references.addTag(reference, image.id, { force: true })) moved.push({ reference, previous });
-    }
-    links.add(image, stores);
-  } catch (error) {
-    for (const { reference, previous } of moved.reverse())
-      if (previous === undefined) stores.references.remove(reference);
-      else stores.references.addTag(reference, previous, { force: true });
-    if (isNew) await images.delete(image.id);
-    throw error;
-  }
-  return moved.flatMap(({ reference, previous }) =>
-    previous === undefined ? [] : [{ kind: "renamed", reference: familiarString(reference), previous }],
-  );
 }
 
 /** Links each image to its parent as soon as both are there, in whatever order they come. */

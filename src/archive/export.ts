@@ -1,0 +1,34 @@
+import { treeDiff } from "../fstree/diff.ts";
+import type { IdMap } from "../fstree/id-map.ts";
+import type { PackOptions } from "../fstree/pack.ts";
+import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
+import type { RWLayer } from "../layer/rw-layer.ts";
+import { toText } from "../sys/byte-string.ts";
+
+export interface ExportOptions {
+  /** How the tree's owners become the container's. */
+  readonly idMap?: IdMap | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what could not be packed and was left out. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * A tar of a container's whole file system as it would see it (FORMATS 12.3). The layer stays mounted while it is read.
+ *
+ * @throws VarveError `permission` where a mount would be needed and we may not, `cancelled`
+ */
+export async function* exportContainer(layer: RWLayer, options: ExportOptions = {}): ByteSource {
+  const { idMap, signal, onWarning } = options;
+  const root = await layer.mount();
+  try {
+    const onSkip: PackOptions["onSkip"] = (path, reason) =>
+      onWarning?.(`"${toText(path)}" was left out: ${reason.message}`);
+    for await (const chunk of treeDiff(root, { overlay: false, accounts: "tree", idMap, onSkip })) {
+      throwIfCancelled(signal);
+      yield chunk;
+    }
+  } finally {
+    await layer.unmount();
+  }
+}
