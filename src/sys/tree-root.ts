@@ -51,7 +51,7 @@ export class TreeRoot {
    */
   parentOf(name: ByteString): Place {
     const slash = name.lastIndexOf("/");
-    if (name.slice(0, Math.max(slash, 0)) === this.#lastParent) {
+    if (this.#lastParent?.length === Math.max(slash, 0) && name.startsWith(this.#lastParent)) {
       const base = name.slice(slash + 1) as ByteString;
       if (base !== "" && base !== "." && base !== "..") return { dir: this.#lastFd, base };
     }
