@@ -8,7 +8,8 @@ import { type ImageConfig, parseImageConfig, type RootFS } from "./config.ts";
  *
  * `config.ts`, `container-config.ts` and `history.ts` read a config and write new ones; `legacy-config.ts` makes one of
  * an old image's JSON and `v1-id.ts` the other way round. `backend.ts` says where images are kept, `file-backend.ts` is
- * the imagedb on disk. `store.ts` knows all images of a root, keeps their layers alive, and has their `family-tree.ts`.
+ * the imagedb on disk. `store.ts` knows all images of a root, keeps their layers alive, and has their `family-tree.ts`
+ * and `image-metadata.ts`.
  * `image-tar.ts` is all layers of an image as one tar.
  */
 export interface Image {

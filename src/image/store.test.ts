@@ -195,6 +195,26 @@ describe("restoring", () => {
     expect(layers.references(top)).toBe(2);
   });
 
+  test("holds layers as they are now, not as they were", async () => {
+    const store = open();
+    const id = await store.create(config("a"));
+    const handle = layers.get(top);
+    await store.delete(id);
+    await handle.release();
+    base = layers.add(END_OF_ARCHIVE);
+    top = layers.add(TOP_TAR, base);
+    backend.set(config("a"));
+    store.refresh();
+    store.refresh();
+    expect(layers.references(top)).toBe(1);
+    layers.drop(top);
+    store.refresh();
+    expect(store.has(id)).toBe(false);
+    expect(store.broken.map((image) => image.id)).toEqual([id]);
+    store.refresh();
+    expect(warnings).toHaveLength(1);
+  });
+
   test("tries broken images again", async () => {
     const id = backend.set(config("a", [TOP]));
     const store = open();

@@ -1,11 +1,11 @@
 import type { ChainID, DiffID } from "../digest/chain-id.ts";
-import { isDigest } from "../digest/digest.ts";
 import { isVarveError, VarveError } from "../errors.ts";
-import { formatTime, type GoTime, parseTime, timeOf } from "../json/go-time.ts";
+import type { GoTime } from "../json/go-time.ts";
 import type { Layer, ReleasedLayer } from "../layer/layer.ts";
 import type { ImageBackend } from "./backend.ts";
 import { FamilyTree } from "./family-tree.ts";
 import { type Image, type ImageID, parseImage } from "./image.ts";
+import { ImageMetadata } from "./image-metadata.ts";
 import { ImageTar } from "./image-tar.ts";
 
 /** What an image store needs of a layer store. */
@@ -41,6 +41,7 @@ export interface BrokenImage {
  */
 export class ImageStore {
   readonly #backend: ImageBackend;
+  readonly #metadata: ImageMetadata;
   readonly #layers: LayerSource;
   readonly #os: string;
   readonly #onWarning: (message: string) => void;
@@ -51,6 +52,7 @@ export class ImageStore {
 
   constructor(options: ImageStoreOptions) {
     this.#backend = options.backend;
+    this.#metadata = new ImageMetadata(options.backend);
     this.#layers = options.layers;
     this.#os = options.os ?? "linux";
     this.#onWarning = options.onWarning ?? (() => {});
@@ -131,7 +133,7 @@ export class ImageStore {
   async delete(id: ImageID): Promise<ReleasedLayer[]> {
     const layer = this.#known(id).layer;
     for (const child of this.#family.children(id)) {
-      this.#backend.deleteMetadata(child, PARENT);
+      this.#metadata.clearParent(child);
       this.#family.unlink(child);
     }
     this.#backend.delete(id);
@@ -142,7 +144,7 @@ export class ImageStore {
 
   /** The image that this one was made from, if that is recorded; it may be gone. */
   parent(id: ImageID): ImageID | undefined {
-    return this.#images.has(id) ? this.#family.parent(id) : this.#recordedParent(id);
+    return this.#images.has(id) ? this.#family.parent(id) : this.#metadata.parent(id);
   }
 
   /**
@@ -159,7 +161,7 @@ export class ImageStore {
     if (!this.#family.link(id, parent))
       throw new VarveError("invalid-argument", `image ${id} would be its own ancestor`, { id, parent });
     try {
-      this.#backend.setMetadata(id, PARENT, Buffer.from(parent));
+      this.#metadata.setParent(id, parent);
     } catch (error) {
       this.#family.unlink(id);
       if (before !== undefined) this.#family.link(id, before);
@@ -181,21 +183,15 @@ export class ImageStore {
     return new Map([...this.#images].map(([id, { image }]) => [id, image]));
   }
 
-  /** When the image was last tagged; `undefined` if it never was. */
+  /** When the image was last tagged; `undefined` if it never was. @throws VarveError `corrupt` when the record is no time */
   lastUpdated(id: ImageID): GoTime | undefined {
-    const text = this.#backend.metadata(id, LAST_UPDATED)?.toString() ?? "";
-    if (text === "") return undefined;
-    try {
-      return parseTime(text);
-    } catch (error) {
-      throw new VarveError("corrupt", `image ${id} has no time in lastUpdated: ${text}`, { id, text }, error);
-    }
+    return this.#metadata.lastUpdated(id);
   }
 
   /** Remembers that the image was tagged, in this process's zone as dockerd does. */
   setLastUpdated(id: ImageID, date: Date = new Date()): void {
     this.#known(id);
-    this.#backend.setMetadata(id, LAST_UPDATED, Buffer.from(formatTime(timeOf(date, "local"))));
+    this.#metadata.setLastUpdated(id, date);
   }
 
   /** Bytes of all its layers. */
@@ -212,38 +208,41 @@ export class ImageStore {
     return ImageTar.open(this.#known(id).image.diffIDs, this.#layers, this.#tarLengths);
   }
 
-  /** Catches up with the backend: images that came are taken in if they can be used, those that went are let go. */
+  /**
+   * Catches up with the backend and the layers: images that came are taken in if they can be used, those that went are let
+   * go. The layers are to be refreshed first.
+   */
   refresh(): void {
     const present = new Set(this.#backend.ids());
-    for (const [id, { layer }] of this.#images)
-      if (!present.has(id)) {
-        layer?.forget();
-        this.#images.delete(id);
-      }
     const before = this.#broken;
     this.#broken = new Map();
-    for (const id of [...present].sort()) if (!this.#images.has(id)) this.#restore(id, before.get(id));
+    for (const [id, { image, layer }] of this.#images) {
+      if (present.delete(id)) this.#take(id, before.get(id), () => image);
+      else this.#images.delete(id);
+      layer?.forget();
+    }
+    for (const id of [...present].sort()) this.#take(id, before.get(id), () => this.#read(id));
     this.#family = new FamilyTree();
     for (const id of [...this.#images.keys()].sort()) this.#link(id);
   }
 
-  #restore(id: ImageID, before: BrokenImage | undefined): void {
+  /** Knows an image from now on, with a layer as the layer store has it now, or knows what is wrong with it. */
+  #take(id: ImageID, before: BrokenImage | undefined, read: () => Image | undefined): void {
     try {
-      const raw = this.#read(id);
-      if (raw === undefined) return;
-      const image = parseImage(raw);
-      this.#images.set(id, { image, layer: this.#layerOf(image) });
+      const image = read();
+      if (image !== undefined) this.#images.set(id, { image, layer: this.#layerOf(image) });
     } catch (error) {
       if (!isVarveError(error)) throw error;
+      this.#images.delete(id);
       this.#broken.set(id, { id, reason: error.message, cause: error });
       if (before?.reason !== error.message) this.#onWarning(`not restoring image ${id}: ${error.message}`);
     }
   }
 
   /** Nothing when the image was deleted since it was listed. */
-  #read(id: ImageID): Buffer | undefined {
+  #read(id: ImageID): Image | undefined {
     try {
-      return this.#backend.get(id);
+      return parseImage(this.#backend.get(id));
     } catch (error) {
       if (isVarveError(error, "not-found")) return undefined;
       throw error;
@@ -263,14 +262,9 @@ export class ImageStore {
 
   /** Takes in the recorded parent, unless that would close a circle. */
   #link(id: ImageID): void {
-    const parent = this.#recordedParent(id);
+    const parent = this.#metadata.parent(id);
     if (parent !== undefined && !this.#family.link(id, parent))
       this.#onWarning(`ignoring the parent of image ${id}: it would be its own ancestor`);
-  }
-
-  #recordedParent(id: ImageID): ImageID | undefined {
-    const text = this.#backend.metadata(id, PARENT)?.toString() ?? "";
-    return isDigest(text) ? text : undefined;
   }
 
   #known(id: ImageID): KnownImage {
@@ -285,9 +279,6 @@ interface KnownImage {
   /** Its top layer. */
   readonly layer: Layer | undefined;
 }
-
-const PARENT = "parent";
-const LAST_UPDATED = "lastUpdated";
 
 function refuseUnmatchedHistory({ config, diffIDs }: Image): void {
   const layers = (config.history ?? []).filter((entry) => !entry.emptyLayer).length;

@@ -1,22 +1,18 @@
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Digest, isDigest } from "../digest/digest.ts";
-import { asVarveError, isVarveError, VarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
 import { readWholeFile } from "../io/whole-file.ts";
-import { foldKey } from "../json/fold.ts";
-import { field, goMap, goString, goStruct } from "../json/go-type.ts";
-import { formatGo, type GoValue } from "../json/go-value.ts";
-import { parseJson } from "../json/json.ts";
+import { canonicalString, familiarName, familiarString, type Reference } from "./reference.ts";
 import {
-  canonicalString,
-  familiarName,
-  familiarString,
-  parseNormalized,
-  type Reference,
-  withDefaultTag,
-  withDigest,
-} from "./reference.ts";
+  formatRepositories,
+  NO_REPOSITORIES,
+  parseRepositories,
+  placeOf,
+  type Repositories,
+  referenceAt,
+} from "./repositories.ts";
 
 /** A reference and the image that it points to. */
 export interface Association {
@@ -37,8 +33,7 @@ export class ReferenceStore {
   readonly #path: string;
   readonly #sync: boolean;
   #stamp = "";
-  #repositories: Repositories = new Map();
-  #others: readonly (readonly [string, GoValue])[] = [];
+  #repositories: Repositories = NO_REPOSITORIES;
   #byID = new Map<Digest, Map<string, Reference>>();
 
   private constructor(path: string, sync: boolean) {
@@ -79,12 +74,11 @@ export class ReferenceStore {
    *   digest, or a tag without `force`
    */
   add(reference: Reference, id: Digest, options: { readonly force?: boolean } = {}): boolean {
-    const stored = storedForm(reference);
-    const [name, key] = [familiarName(stored), familiarString(stored)];
+    const { name, key } = placeOf(reference);
     if (name === "sha256") throw invalid("refusing to create an ambiguous tag using digest algorithm as name", key);
-    const before = this.#repositories.get(name)?.get(key);
+    const before = this.#repositories.byName.get(name)?.get(key);
     if (before === id) return false;
-    if (before !== undefined) refuseMove(stored, before, options.force === true);
+    if (before !== undefined) refuseMove(reference, before, options.force === true);
     this.#change(name, (entries) => entries.set(key, id));
     return true;
   }
@@ -95,9 +89,8 @@ export class ReferenceStore {
    * @returns false when there was none
    */
   remove(reference: Reference): boolean {
-    const stored = storedForm(reference);
-    const [name, key] = [familiarName(stored), familiarString(stored)];
-    if (this.#repositories.get(name)?.has(key) !== true) return false;
+    const { name, key } = placeOf(reference);
+    if (this.#repositories.byName.get(name)?.has(key) !== true) return false;
     this.#change(name, (entries) => entries.delete(key));
     return true;
   }
@@ -116,8 +109,8 @@ export class ReferenceStore {
 
   /** Like `get`, with `undefined` for a reference that is not there. */
   find(reference: Reference): Digest | undefined {
-    const stored = storedForm(reference);
-    const id = this.#repositories.get(familiarName(stored))?.get(familiarString(stored));
+    const { name, key } = placeOf(reference);
+    const id = this.#repositories.byName.get(name)?.get(key);
     return id !== undefined && isDigest(id) ? id : undefined;
   }
 
@@ -145,22 +138,20 @@ export class ReferenceStore {
     const stamp = stampOf(this.#path);
     if (stamp === this.#stamp) return;
     const bytes = readWholeFile(this.#path, MAX_SIZE);
-    const { repositories, others } = bytes === undefined ? NOTHING : parseFile(this.#path, bytes);
-    this.#take(repositories);
-    this.#others = others;
+    this.#take(bytes === undefined ? NO_REPOSITORIES : parseRepositories(bytes, this.#path));
     this.#stamp = stamp;
   }
 
   /** Writes the file with one repository changed, then remembers it. */
   #change(name: string, change: (entries: Map<string, string>) => void): void {
-    const entries = new Map(this.#repositories.get(name) ?? []);
+    const entries = new Map(this.#repositories.byName.get(name) ?? []);
     change(entries);
-    const repositories = new Map(this.#repositories);
-    if (entries.size === 0) repositories.delete(name);
-    else repositories.set(name, entries);
-    const bytes = formatGo({ Repositories: repositories, ...Object.fromEntries(this.#others) });
+    const byName = new Map(this.#repositories.byName);
+    if (entries.size === 0) byName.delete(name);
+    else byName.set(name, entries);
+    const repositories = { ...this.#repositories, byName };
     makeDirectory(dirname(this.#path));
-    replaceFile(this.#path, bytes, { mode: 0o600, sync: this.#sync });
+    replaceFile(this.#path, formatRepositories(repositories), { mode: 0o600, sync: this.#sync });
     this.#take(repositories);
     this.#stamp = stampOf(this.#path);
   }
@@ -168,9 +159,9 @@ export class ReferenceStore {
   #take(repositories: Repositories): void {
     this.#repositories = repositories;
     this.#byID = new Map();
-    for (const [name, entries] of repositories)
+    for (const [name, entries] of repositories.byName)
       for (const [key, id] of entries ?? []) {
-        const reference = referenceAt(name, key);
+        const reference = referenceAt({ name, key });
         if (reference === undefined || !isDigest(id)) continue;
         const references = this.#byID.get(id) ?? new Map<string, Reference>();
         this.#byID.set(id, references.set(key, reference));
@@ -178,47 +169,10 @@ export class ReferenceStore {
   }
 }
 
-/** What the file holds, with everything odd in it. */
-type Repositories = ReadonlyMap<string, ReadonlyMap<string, string> | null>;
-
 const MAX_SIZE = 256 << 20;
-const NOTHING = { repositories: new Map(), others: [] };
-const fileType = goStruct("store", { repositories: field("Repositories", goMap(goMap(goString))) });
-
-function parseFile(
-  path: string,
-  bytes: Buffer,
-): { repositories: Repositories; others: readonly (readonly [string, GoValue])[] } {
-  try {
-    const json = parseJson(bytes, { first: true });
-    const { repositories } = fileType.read(json, fileType.zero, "");
-    const others = [...json.members()].filter(([key]) => foldKey(key) !== "repositories");
-    return { repositories: repositories ?? new Map(), others };
-  } catch (error) {
-    if (!isVarveError(error)) throw error;
-    throw new VarveError("corrupt", `${path}: ${error.message}`, { path }, error);
-  }
-}
-
-/** The reference that an inner key stands for, if a lookup would come to this place. */
-function referenceAt(name: string, key: string): Reference | undefined {
-  try {
-    const reference = parseNormalized(key);
-    const stored = storedForm(reference);
-    return familiarName(stored) === name && familiarString(stored) === key ? reference : undefined;
-  } catch (error) {
-    if (isVarveError(error, "invalid-reference")) return undefined;
-    throw error;
-  }
-}
-
-/** A digest decides alone; a bare name means its `latest`. */
-function storedForm(reference: Reference): Reference {
-  return reference.digest === undefined ? withDefaultTag(reference) : withDigest(reference, reference.digest);
-}
 
 function refuseMove(reference: Reference, before: string, force: boolean): void {
-  const key = familiarString(reference);
+  const { key } = placeOf(reference);
   if (reference.digest !== undefined)
     throw new VarveError("conflict", `Cannot overwrite digest ${reference.digest}`, { reference: key, before });
   if (!force)

@@ -73,6 +73,7 @@ describe("normalisation", () => {
     [`a:${"t".repeat(129)}`, format],
     ["a:.t", format],
     ["a@sha256:abc", format],
+    [`a@sha256:${"0".repeat(31)}`, format],
     [`a@md5:${"0".repeat(32)}`, "unsupported digest algorithm"],
     [`a@sha256:${"0".repeat(32)}`, "invalid checksum digest length"],
     [`a@sha256:${"A".repeat(64)}`, "invalid checksum digest format"],

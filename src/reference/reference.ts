@@ -7,7 +7,8 @@ import { isIdentifier, isTag, matchReference } from "./grammar.ts";
  *
  * `grammar.ts` says what is a reference at all. Here a text that a user typed becomes a normalised reference (`ubuntu` is
  * `docker.io/library/ubuntu`), and a normalised reference becomes its familiar, short form again.
- * `reference-store.ts` keeps which reference points to which image, under familiar names.
+ * `reference-store.ts` keeps which reference points to which image, under familiar names, in the file that
+ * `repositories.ts` reads and writes.
  *
  * Docker accepted more with time: bracketed IPv6 domains, first components that are domains because of a capital letter,
  * and 255 characters for the path alone. All of that is accepted here; nothing that an older Docker accepts has another

@@ -11,7 +11,7 @@ import { Disassembler } from "../tar/disassemble.ts";
  * the tar-split, so they have no files.
  */
 export class MemoryLayers {
-  readonly #layers = new Map<ChainID, { readonly info: LayerInfo; readonly tar: Buffer; references: number }>();
+  readonly #layers = new Map<ChainID, { readonly info: LayerInfo; tar: Buffer; references: number }>();
   /** How often each layer's tar was read, from its first byte. */
   readonly reads: Map<ChainID, number> = new Map();
   /** How often a tar-split was read. */
@@ -39,8 +39,12 @@ export class MemoryLayers {
 
   /** Replaces what a layer gives out. */
   tamper(chain: ChainID, tar: Uint8Array): void {
-    const { info, references } = this.#of(chain);
-    this.#layers.set(chain, { info, tar: Buffer.from(tar), references });
+    this.#of(chain).tar = Buffer.from(tar);
+  }
+
+  /** Takes a layer away, whoever holds it. */
+  drop(chain: ChainID): void {
+    this.#layers.delete(chain);
   }
 
   has(chain: ChainID): boolean {
@@ -59,11 +63,11 @@ export class MemoryLayers {
     const letGo = (): void => {
       if (!held) throw new VarveError("invalid-argument", "the layer was given back already");
       held = false;
-      this.#of(chain).references--;
+      layer.references--;
     };
     const release = async (): Promise<ReleasedLayer[]> => {
       letGo();
-      return this.#collect(chain);
+      return this.#layers.get(chain) === layer ? this.#collect(chain) : [];
     };
     return {
       ...layer.info,
@@ -78,7 +82,7 @@ export class MemoryLayers {
     };
   }
 
-  #of(chain: ChainID): { readonly info: LayerInfo; readonly tar: Buffer; references: number } {
+  #of(chain: ChainID): { readonly info: LayerInfo; tar: Buffer; references: number } {
     const layer = this.#layers.get(chain);
     if (layer === undefined) throw new VarveError("not-found", "layer does not exist", { chain });
     return layer;
