@@ -140,9 +140,11 @@ const KINDS: Readonly<Record<number, JsonKind>> = {
 };
 
 function decodeString(bytes: Buffer): string {
+  const first = bytes.indexOf(0x5c);
+  if (first < 0) return decodeUtf8(bytes);
   let out = "";
   let copied = 0;
-  for (let at = bytes.indexOf(0x5c); at >= 0; at = bytes.indexOf(0x5c, copied)) {
+  for (let at = first; at >= 0; at = bytes.indexOf(0x5c, copied)) {
     out += decodeUtf8(bytes.subarray(copied, at));
     const letter = String.fromCharCode(bytes[at + 1]!);
     if (letter === "u") out += String.fromCharCode(Number.parseInt(bytes.toString("latin1", at + 2, at + 6), 16));
