@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Dockerd, lacking, start } from "./tools/dockerd.ts";
-import { buildVarve, varve } from "./tools/varve.ts";
+import { varve as run, said as varve } from "./tools/varve.ts";
 
 /**
  * One data-root, two owners: what dockerd 20.10 wrote, Varve reads and gives back as dockerd does, and the other way
@@ -27,7 +27,6 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
   const said: Record<string, string> = {};
 
   beforeAll(async () => {
-    buildVarve();
     mkdirSync(archives);
     await using dockerd = await start({ root: theirs });
     await makeImages(dockerd, scratch);
@@ -43,23 +42,24 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
       await dockerd.docker(["save", "-o", join(archives, name), ...args]);
   }
 
-  test.each(Object.entries(QUESTIONS))("%s is answered as docker does", (name, args) => {
-    const ours = varve(["--root", theirs, ...args]);
-    if (name === "diff") expect(lines(ours)).toEqual(lines(said[name]!));
+  test.each(Object.entries(QUESTIONS))("%s is answered as docker does", async (name, args) => {
+    const ours = await varve(["--root", theirs, ...args]);
+    // Docker leaves open the order of changes in one directory, and of images that were made in one second.
+    if (name === "diff" || name.startsWith("images")) expect(lines(ours)).toEqual(lines(said[name]!));
     else if (args.includes("inspect")) expect(JSON.parse(ours)).toEqual(JSON.parse(said[name]!));
     else expect(ours).toBe(said[name]);
   });
 
-  test.each(Object.entries(SAVED))("save of %s is the archive that docker saved", (name, args) => {
+  test.each(Object.entries(SAVED))("save of %s is the archive that docker saved", async (name, args) => {
     const saved = join(scratch, `ours-${name}`);
-    varve(["--root", theirs, "save", "-o", saved, ...args]);
+    await varve(["--root", theirs, "save", "-o", saved, ...args]);
     expect(sameFile(saved, join(archives, name))).toBe(true);
   });
 
   test("a root that Varve wrote is dockerd's own: list, save, run, commit, and back to Varve", async () => {
     const root = join(scratch, "ours");
-    varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
-    const listed = varve(["--root", root, "images", "--no-trunc", "--format", LISTING]);
+    await varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
+    const listed = await varve(["--root", root, "images", "--no-trunc", "--format", LISTING]);
     const committed = join(archives, "committed.tar");
     {
       await using dockerd = await start({ root });
@@ -68,25 +68,25 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
       expect(sameFile(join(archives, "again.tar"), join(archives, "two-tags.tar"))).toBe(true);
       expect(sameFile(join(archives, "again.tar"), join(scratch, "ours-two-tags.tar"))).toBe(true);
       const ran = await dockerd.docker([
-        ..."run --name c --network none top:1 /bin/sh -c".split(" "),
+        ..."run --name cc --network none top:1 /bin/sh -c".split(" "),
         "cat /opaque/new; echo more > /data/more; rm /data/kept",
       ]);
       expect(ran.toString()).toBe("new\n");
-      await dockerd.docker(["commit", "-m", "more", "c", "committed:1"]);
+      await dockerd.docker(["commit", "-m", "more", "cc", "committed:1"]);
       await dockerd.docker(["save", "-o", committed, "committed:1"]);
     }
-    expect(lines(varve(["--root", root, "diff", "c"]))).toEqual(["A /data/more", "C /data", "D /data/kept"]);
-    varve(["--root", root, "save", "-o", join(scratch, "committed.tar"), "committed:1"]);
+    expect(lines(await varve(["--root", root, "diff", "cc"]))).toEqual(["A /data/more", "C /data", "D /data/kept"]);
+    await varve(["--root", root, "save", "-o", join(scratch, "committed.tar"), "committed:1"]);
     expect(sameFile(join(scratch, "committed.tar"), committed)).toBe(true);
   });
 
   test("a container made by Varve is started by dockerd, and a commit of Varve's runs there", async () => {
     const root = join(scratch, "containers");
-    varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
-    varve(["--root", root, "create", "--name", "made", "top:1"]);
+    await varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
+    await varve(["--root", root, "create", "--name", "made", "top:1"]);
     writeFileSync(join(scratch, "note"), "by varve\n");
-    varve(["--root", root, "cp", join(scratch, "note"), "made:/data/note"]);
-    varve(["--root", root, "commit", "-m", "noted", "made", "noted:1"]);
+    await varve(["--root", root, "cp", join(scratch, "note"), "made:/data/note"]);
+    await varve(["--root", root, "commit", "-m", "noted", "made", "noted:1"]);
     await using dockerd = await start({ root });
     expect((await dockerd.docker(["start", "-a", "made"])).toString()).toBe("hi\n");
     const note = await dockerd.docker(["run", "--rm", "--network", "none", "noted:1", "cat", "/data/note"]);
@@ -96,16 +96,13 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
 
   test("while a dockerd lives on the root, Varve reads and refuses to write", async () => {
     await using _dockerd = await start({ root: theirs });
-    expect(varve(["--root", theirs, "images", "-q", "--no-trunc"])).toContain("sha256:");
-    const refused = spawnSync(process.execPath, [COMMAND, "--root", theirs, "tag", "top:1", "other:1"], {
-      encoding: "utf8",
-    });
+    expect(await varve(["--root", theirs, "images", "-q", "--no-trunc"])).toContain("sha256:");
+    const refused = await run(["--root", theirs, "tag", "top:1", "other:1"]);
     expect(refused.status).toBe(1);
-    expect(refused.stderr).toContain("a dockerd is running on");
+    expect(refused.error).toContain("a dockerd is running on");
   });
 });
 
-const COMMAND = join(import.meta.dirname, "..", "dist", "cli", "main.js");
 const LISTING = "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ID}} {{.CreatedAt}} {{.Size}}";
 const STEPS = "{{.ID}} {{.CreatedAt}} {{.CreatedBy}} {{.Size}} {{.Comment}}";
 

@@ -2,8 +2,10 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shortID } from "../digest/random-id.ts";
 import { errnoOf, VarveError } from "../errors.ts";
+import { type ContainerConfig, containerConfigType } from "../image/container-config.ts";
 import type { ImageID } from "../image/image.ts";
 import { replaceFile } from "../io/atomic-file.ts";
+import { parseJson } from "../json/json.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 
 /**
@@ -133,6 +135,15 @@ export class ContainerRecords {
       if (errnoOf(error) === "ENOENT") return [];
       throw error;
     }
+  }
+}
+
+/** How the container is to be run, as far as Docker knows it. */
+export function configOf({ id, record }: Container): ContainerConfig {
+  try {
+    return containerConfigType.read(parseJson(JSON.stringify(record.Config ?? {})), containerConfigType.zero, "Config");
+  } catch (error) {
+    throw new VarveError("corrupt", `container ${id}: its config cannot be read`, { id }, error);
   }
 }
 

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LayerProgress } from "../archive/archive.ts";
+import { commitContainer } from "../archive/commit.ts";
+import { exportContainer } from "../archive/export.ts";
+import { importImage } from "../archive/import.ts";
 import { type LoadEvent, type LoadedImage, load } from "../archive/load.ts";
 import { type SaveFormat, saveImages } from "../archive/save.ts";
 import { openStoreSource } from "../archive/store-source.ts";
@@ -12,7 +15,7 @@ import type { ByteSource } from "../io/byte-source.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
 import { familiarString } from "../reference/reference.ts";
 import { fromText, toText } from "../sys/byte-string.ts";
-import { type Container, commandOf } from "./containers.ts";
+import { type Container, commandOf, configOf } from "./containers.ts";
 import { type CopyInOptions, copyIn } from "./copy-in.ts";
 import { createContainer } from "./create-container.ts";
 import type { StoreEvent } from "./events.ts";
@@ -110,6 +113,34 @@ export class Store implements AsyncDisposable {
     } catch (error) {
       throw asVarveError(error);
     }
+  }
+
+  /**
+   * Makes an image of one layer out of a tar of a file tree, compressed or not.
+   *
+   * @param options.changes Dockerfile instructions for its config, such as `CMD ["/bin/sh"]`
+   * @example
+   * await store.import("rootfs.tar.xz", { reference: "base:1", changes: ['CMD ["/bin/sh"]'] });
+   */
+  import(
+    source: string | ByteSource,
+    options: {
+      reference?: string;
+      message?: string;
+      changes?: string[];
+      signal?: AbortSignal;
+      onBytes?: (total: number) => void;
+    } = {},
+  ): Promise<ImageID> {
+    const workspace = this.#workspace;
+    return this.#long(async () => {
+      await workspace.prepareToWrite();
+      using lease = workspace.lease();
+      const { stores, limits, events } = workspace;
+      const id = await lease.run(() => importImage(source, stores, { ...options, limits }));
+      events.append({ type: "image", action: "import", id, attributes: { name: options.reference ?? id } });
+      return id;
+    });
   }
 
   /** Newest first; intermediate images only with `all`. */
@@ -251,6 +282,51 @@ export class Store implements AsyncDisposable {
       const layer = await this.#workspace.read(() => this.#writable(this.#workspace.containers.find(name)));
       return (await layer.changes()).map(({ kind, path }) => ({ kind: LETTERS[kind], path: toText(path) }));
     });
+  }
+
+  /**
+   * Makes an image of what a container holds. Needs root.
+   *
+   * @param options.changes Dockerfile instructions for its config
+   */
+  commit(
+    name: string,
+    options: {
+      reference?: string;
+      author?: string;
+      message?: string;
+      changes?: string[];
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<ImageID> {
+    const workspace = this.#workspace;
+    return this.#long(async () => {
+      await workspace.prepareToWrite();
+      const source = await workspace.read(() => {
+        const container = workspace.containers.find(name);
+        const { id, image } = container;
+        return { id, image, config: configOf(container), layer: this.#writable(container) };
+      });
+      using lease = workspace.lease();
+      const image = await lease.run(() => commitContainer(source, workspace.stores, options));
+      const attributes = {
+        imageID: image,
+        ...(options.reference === undefined ? {} : { imageRef: options.reference }),
+      };
+      workspace.events.append({ type: "container", action: "commit", id: source.id, attributes });
+      return image;
+    });
+  }
+
+  /** A tar of a container's whole file system, as `docker export`. Needs root. */
+  async *export(name: string, options: { signal?: AbortSignal } = {}): ByteSource {
+    try {
+      const { containers, driver, warn } = this.#workspace;
+      const layer = await this.#workspace.read(() => this.#writable(containers.find(name)));
+      yield* exportContainer(layer, { idMap: driver.idMap, signal: options.signal, onWarning: warn });
+    } catch (error) {
+      throw asVarveError(error);
+    }
   }
 
   /**
