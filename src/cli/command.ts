@@ -109,7 +109,8 @@ export function bytesCommand<Options extends { readonly output?: string }>(spec:
         return;
       }
       if (options.json) throw usage("with --json the bytes need a file: add -o FILE");
-      if (session.output.isTerminal) throw usage(`cowardly refusing to ${spec.refusal}. Use the -o flag or redirect`);
+      if (session.output.isTerminal)
+        throw new VarveError("conflict", `cowardly refusing to ${spec.refusal}. Use the -o flag or redirect`);
       await session.output.printAll(abortable(spec.bytes(call), session.signal));
     },
   };

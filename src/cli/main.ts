@@ -44,7 +44,7 @@ async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return 0; // help or version, asked for or instead of a missing command
     if (outputClosed || errnoOf(error) === "EPIPE") return SIGNALLED + SIGPIPE;
-    const { lines, exitCode } = reportFailure(error);
+    const { lines, exitCode } = reportFailure(controller.signal.aborted ? controller.signal.reason : error);
     for (const line of lines) process.stderr.write(`${line}\n`);
     return interruptedBy === undefined ? exitCode : SIGNALLED + SIGNALS[interruptedBy];
   }

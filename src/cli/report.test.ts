@@ -16,6 +16,13 @@ describe("a failure is told", () => {
     expect(reportFailure(new VarveError("permission", "mounting needs root")).lines).toEqual([
       "varve: mounting needs root",
     ]);
+    expect(reportFailure(new VarveError("not-found", "No such image: load:latest")).lines).toEqual([
+      "varve: No such image: load:latest. 'varve images' lists what there is.",
+    ]);
+    const name = new VarveError("invalid-reference", "repository name must be lowercase", { text: "UPPER" });
+    expect(reportFailure(name).lines).toEqual([
+      'varve: "UPPER" is not a valid repository/tag: repository name must be lowercase',
+    ]);
     expect(reportFailure(new UsageError("varve images", "unknown option '-x'"))).toEqual({
       lines: ["varve: unknown option '-x'. See 'varve images --help'."],
       exitCode: 125,

@@ -20,20 +20,34 @@ export function reportFailure(error: unknown): Report {
 }
 
 function withHint(error: VarveError): string {
-  const message = error.message.trim();
-  const hint = error instanceof UsageError ? `See '${error.command} --help'.` : HINTS[error.code];
-  if (hint === undefined || MENTIONED.test(message)) return message;
+  const message = completeMessage(error);
+  const hint = hintFor(error, message);
+  if (hint === undefined) return message;
   return `${message.replace(/[.]$/, "")}. ${hint}`;
+}
+
+/** The grammar of names says what is wrong, Docker's client also with which name. */
+function completeMessage({ code, message, details }: VarveError): string {
+  if (code !== "invalid-reference" || typeof details.text !== "string" || message.includes(details.text))
+    return message.trim();
+  return `"${details.text}" is not a valid repository/tag: ${message}`;
+}
+
+function hintFor(error: VarveError, message: string): string | undefined {
+  if (error instanceof UsageError) return `See '${error.command} --help'.`;
+  if (message.startsWith("No such image")) return "'varve images' lists what there is.";
+  if (message.startsWith("No such container")) return "'varve df -v' lists what there is.";
+  return SAYS_WHAT_TO_DO.test(message) ? undefined : HINTS[error.code];
 }
 
 /** For errors whose message tells what is wrong but not what to do about it. */
 const HINTS: Partial<Readonly<Record<ErrorCode, string>>> = {
   permission: "Run it as root, or choose a data-root of your own with --root.",
   "no-space": "Free some space, or choose another disk with --root.",
+  "in-use": "Unmount it with 'varve umount' first.",
   corrupt: "Load the image again to replace what is damaged.",
 };
-/** The message itself says what to do. */
-const MENTIONED = /\b(run|use|choose|try|add|stop|install|load|see|needs? root)\b/i;
+const SAYS_WHAT_TO_DO = /\b(run|use|choose|try|add|stop|install|load|see|needs? root)\b/i;
 
 function bugText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -31,9 +31,9 @@ export class Session implements AsyncDisposable {
     return this.#store;
   }
 
-  /** Standard input as bytes. @throws VarveError `invalid-argument` when it is a terminal, where nobody types a tar */
+  /** Standard input as bytes. @throws VarveError `conflict` when it is a terminal, where nobody types a tar */
   input(refusal: string): ByteSource {
-    if (process.stdin.isTTY) throw new VarveError("invalid-argument", refusal);
+    if (process.stdin.isTTY) throw new VarveError("conflict", refusal);
     return abortable(process.stdin, this.signal);
   }
 

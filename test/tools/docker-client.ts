@@ -49,10 +49,12 @@ export async function rigClient(answers: Readonly<Record<string, unknown>>): Pro
   };
 }
 
-function runClient(
+/** Runs the client against a daemon that listens at `socket`, to its end, however that is. */
+export function runClient(
   socket: string,
   args: readonly string[],
-  environment: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>> = {},
+  input?: Uint8Array | string,
 ): Promise<Printed> {
   return new Promise((resolve, reject) => {
     const child = spawn(CLIENT, ["-H", `unix://${socket}`, ...args], {
@@ -62,6 +64,8 @@ function runClient(
     const error: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => error.push(chunk));
+    child.stdin.on("error", () => {}); // a client that refuses its input says why
+    child.stdin.end(input);
     child.once("error", reject);
     child.once("close", (status) =>
       resolve({

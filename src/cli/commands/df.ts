@@ -1,8 +1,8 @@
 import type { ImageSummary } from "../../engine/images.ts";
+import type { ContainerSummary } from "../../engine/store.ts";
 import type { DiskUsage } from "../../engine/usage.ts";
 import { type CliCommand, documentCommand, usage as misuse } from "../command.ts";
 import { addExamples, addFormat, addJson } from "../options.ts";
-import type { ContainerSummary } from "../store-contract.ts";
 import { USAGE_COLUMNS, USAGE_FORMAT, usageDetails, usageRows } from "../ui/disk-usage-table.ts";
 import { formatRows } from "../ui/rows.ts";
 

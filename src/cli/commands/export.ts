@@ -1,5 +1,4 @@
 import { bytesCommand, type CliCommand } from "../command.ts";
-import { lazySource } from "../lazy-source.ts";
 import { addExamples } from "../options.ts";
 
 interface Options {
@@ -18,7 +17,7 @@ export const exporting: CliCommand = bytesCommand<Options>({
     addExamples(command, "varve export -o files.tar web", "varve export web | tar -t");
   },
 
-  bytes({ args: [container], session }) {
-    return lazySource(async () => (await session.store()).export(container!));
+  async *bytes({ args: [container], session }) {
+    yield* (await session.store()).export(container!);
   },
 });

@@ -1,16 +1,20 @@
 import { existsSync } from "node:fs";
+import type { LoadEvent } from "../../archive/load.ts";
 import { VarveError } from "../../errors.ts";
+import type { ImageID } from "../../image/image.ts";
 import { fromCallback } from "../callback-stream.ts";
 import { type CliCommand, streamCommand } from "../command.ts";
 import { addExamples, addJson } from "../options.ts";
-import type { LoadEvent } from "../store-contract.ts";
 
 interface Options {
   readonly input?: string;
   readonly quiet?: boolean;
 }
 
-export const load: CliCommand = streamCommand<Options, LoadEvent>({
+/** `ids` names all images, for an archive whose last one came without a tag. */
+type Event = LoadEvent | { readonly kind: "ids"; readonly ids: readonly ImageID[] };
+
+export const load: CliCommand = streamCommand<Options, Event>({
   declare(command) {
     command
       .usage("[OPTIONS]")
@@ -31,21 +35,30 @@ export const load: CliCommand = streamCommand<Options, LoadEvent>({
     if (typeof source === "string" && !existsSync(source))
       throw new VarveError("not-found", `open ${source}: no such file or directory`, { path: source });
     const store = await session.store();
-    yield* fromCallback<LoadEvent>(async (onEvent) => {
+    const ids: ImageID[] = [];
+    let untagged = false;
+    const run = async (onEvent: (event: LoadEvent) => void): Promise<void> => {
       await store.load(source, { onEvent, signal: session.signal });
-    });
+    };
+    for await (const event of fromCallback(run)) {
+      yield event;
+      if (event.kind !== "image") continue;
+      ids.push(event.id);
+      untagged = event.references.length === 0;
+    }
+    if (untagged && !options.json) yield { kind: "ids", ids };
   },
 
   line(event) {
     if (event.kind === "renamed")
       return `The image ${event.reference} already exists, renaming the old one with ID ${event.previous} to empty string`;
-    if (event.kind !== "image") return undefined;
-    if (event.references.length === 0) return `Loaded image ID: ${event.id}`;
+    if (event.kind === "ids") return event.ids.map((id) => `Loaded image ID: ${id}`).join("\n");
+    if (event.kind !== "image" || event.references.length === 0) return undefined;
     return event.references.map((reference) => `Loaded image: ${reference}`).join("\n");
   },
 
   progress(event, { options }) {
     if (event.kind !== "layer" || options.quiet) return undefined;
-    return { id: event.diffID, action: "Loading layer", current: event.current, total: event.total };
+    return { id: event.label, action: "Loading layer", current: event.current, total: event.total };
   },
 });

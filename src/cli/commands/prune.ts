@@ -1,7 +1,7 @@
+import type { RemovedItem } from "../../engine/removal-model.ts";
 import { type CliCommand, documentCommand, usage } from "../command.ts";
 import { pruneFilters } from "../filters.ts";
 import { addDryRun, addExamples, addJson, repeatable } from "../options.ts";
-import type { RemovedItem } from "../store-contract.ts";
 import { confirm } from "../ui/prompt.ts";
 import { humanSize } from "../ui/size.ts";
 

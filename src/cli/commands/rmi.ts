@@ -1,8 +1,8 @@
+import type { RemovedItem } from "../../engine/removal-model.ts";
 import { isVarveError } from "../../errors.ts";
 import { type CliCommand, streamCommand, throwAll } from "../command.ts";
 import { addDryRun, addExamples, addJson } from "../options.ts";
 import { reportFailure } from "../report.ts";
-import type { RemovedItem } from "../store-contract.ts";
 
 interface Options {
   readonly force?: boolean;

@@ -1,11 +1,14 @@
 import { Option } from "commander";
+import type { LayerProgress } from "../../archive/archive.ts";
+import type { SaveFormat } from "../../archive/save.ts";
 import { bytesCommand, type CliCommand } from "../command.ts";
-import { lazySource } from "../lazy-source.ts";
 import { addExamples } from "../options.ts";
+import { Progress } from "../ui/progress.ts";
 
 interface Options {
   readonly output?: string;
-  readonly format: "docker" | "docker-25" | "oci";
+  readonly format: SaveFormat;
+  readonly quiet?: boolean;
 }
 
 export const save: CliCommand = bytesCommand<Options>({
@@ -24,6 +27,7 @@ export const save: CliCommand = bytesCommand<Options>({
           .choices(["docker", "docker-25", "oci"])
           .default("docker"),
       )
+      .option("-q, --quiet", "Do not show the progress (default: show it on a terminal)")
       .addOption(new Option("--json", "With -o, print the file's name and size as JSON (default: print nothing)"));
     addExamples(
       command,
@@ -33,9 +37,15 @@ export const save: CliCommand = bytesCommand<Options>({
     );
   },
 
-  bytes({ args, options, session }) {
-    return lazySource(async () =>
-      (await session.store()).save([...args], { format: options.format, signal: session.signal }),
-    );
+  async *bytes({ args, options, session }) {
+    const store = await session.store();
+    const progress = session.errors.isTerminal && !options.quiet ? new Progress(session.errors) : undefined;
+    const onEvent = ({ label, current, total }: LayerProgress): void =>
+      progress?.step({ id: label, action: "Saving layer", current, total });
+    try {
+      yield* store.save(args, { format: options.format, signal: session.signal, onEvent });
+    } finally {
+      progress?.finish();
+    }
   },
 });

@@ -4,6 +4,7 @@
  * file names.
  */
 import type { Argument, Option } from "commander";
+import { GLOBAL_OPTIONS } from "../options.ts";
 import { buildProgram, type VarveCommand } from "../program.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import type { Store } from "../store-contract.ts";
@@ -87,8 +88,13 @@ const FILE_OPTIONS = new Set(["--root", "--input", "--output"]);
 
 function optionsOf(command: VarveCommand): Candidate[] {
   return command.options
-    .filter(({ hidden, long }) => !hidden && long !== undefined)
+    .filter((option) => option.long !== undefined && (!option.hidden || isGlobal(option)))
     .map(({ long, description }) => ({ value: long!, description }));
+}
+
+/** Help names them once for all commands, which hides them elsewhere. */
+function isGlobal(option: Option): boolean {
+  return (GLOBAL_OPTIONS as readonly string[]).includes(option.attributeName());
 }
 
 function commandsOf(command: VarveCommand): Candidate[] {

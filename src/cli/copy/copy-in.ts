@@ -37,7 +37,7 @@ export async function unpackInto(store: Store, tar: ByteSource, to: TargetPath, 
   await refuseImage(store, to.target);
   const { path, kind } = await destinationIn(store, to);
   if (kind !== "directory")
-    throw new VarveError("invalid-argument", `destination "${to.target}:${to.path}" must be a directory`, { path });
+    throw new VarveError("conflict", `destination "${to.target}:${to.path}" must be a directory`, { path });
   await store.copyIn(to.target, path, decompress(tar), { noOverwriteDirNonDir: true, signal });
 }
 

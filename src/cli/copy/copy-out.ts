@@ -58,13 +58,12 @@ export async function findSource(
   let entry = await store.stat(target, at);
   const { name } = entry;
   for (let links = 0; followLink && entry.kind === "symlink"; links++) {
-    if (links === LINK_LIMIT)
-      throw new VarveError("invalid-argument", `${path}: too many levels of symbolic links`, { path });
+    if (links === LINK_LIMIT) throw new VarveError("conflict", `${path}: too many levels of symbolic links`, { path });
     at = posix.resolve(posix.dirname(posix.resolve(at)), toText(entry.linkTarget!));
     entry = await store.stat(target, at);
   }
   if (entry.kind !== "directory" && assertsDirectory(path))
-    throw new VarveError("invalid-argument", `${path}: not a directory`, { path });
+    throw new VarveError("conflict", `${path}: not a directory`, { path });
   return { entry, name, path: at };
 }
 

@@ -28,7 +28,7 @@ export interface CopyPlan {
   readonly name: string | undefined;
 }
 
-/** @throws VarveError `invalid-argument` */
+/** @throws VarveError `conflict` */
 export function planCopy(source: CopySource, { path, kind, mustBeDirectory }: CopyDestination): CopyPlan {
   if (kind === "directory") return { directory: path, name: source.isContent ? undefined : source.name };
   if (source.isDirectory && kind === "other") throw refusal(`cannot copy a directory over the file ${path}`, path);
@@ -46,5 +46,5 @@ export function meansContent(path: string): boolean {
 }
 
 function refusal(message: string, path: string): VarveError {
-  return new VarveError("invalid-argument", message, { path });
+  return new VarveError("conflict", message, { path });
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Progress, type ProgressOutput, progressBar } from "./progress.ts";
 
-const LAYER = "sha256:61a3badf445886cb8cf51bd0bf81e71ebf1e6d557e3e3eaab6459058513e9715";
-const SECOND = `sha256:${"5".repeat(64)}`;
+const LAYER = "61a3badf4458";
+const SECOND = "555555555555";
 
 class Screen implements ProgressOutput {
   readonly isTerminal: boolean;
@@ -26,9 +26,9 @@ describe("the bar of a layer", () => {
     [33_450_000, 33_450_000, 120, "[==================================================>]  33.45MB/33.45MB"],
     [360_400, 33_450_000, 80, " 360.4kB/33.45MB"],
     [40, 30, 120, "[==================================================>]      40B"],
-    [5_000_000, undefined, 120, "     5MB"],
+    [5_000_000, 0, 120, "     5MB"],
     [0, 0, 120, ""],
-  ])("at %d of %s on %d columns is what Docker's client 20.10.24 drew", (current, total, columns, drawn) => {
+  ])("at %d of %d on %d columns is what Docker's client 20.10.24 drew", (current, total, columns, drawn) => {
     expect(progressBar({ current, total }, columns)).toBe(drawn);
   });
 });
@@ -50,8 +50,7 @@ describe("progress", () => {
   test("draws the last step of a layer whose size nobody knew", () => {
     const screen = new Screen(true);
     const progress = new Progress(screen);
-    for (const current of [1, 2, 3, 4000])
-      progress.step({ id: LAYER, action: "Loading layer", current, total: undefined });
+    for (const current of [1, 2, 3, 4000]) progress.step({ id: LAYER, action: "Loading layer", current, total: 0 });
     progress.finish();
     expect(screen.text.match(/\r61a3/g)).toHaveLength(2);
     expect(screen.text).toMatch(/ {5}4kB\r\x1b\[1B$/);
@@ -62,7 +61,7 @@ describe("progress", () => {
     const progress = new Progress(screen);
     for (const current of [10, 1000, 1_997_000])
       progress.step({ id: LAYER, action: "Loading layer", current, total: 1_997_000 });
-    progress.step({ id: SECOND, action: "Loading layer", current: 5, total: undefined });
+    progress.step({ id: SECOND, action: "Loading layer", current: 5, total: 0 });
     progress.finish();
     expect(screen.text).toBe("61a3badf4458: Loading layer 1.997MB\n555555555555: Loading layer 5B\n");
   });

@@ -3,15 +3,14 @@
  * finished layer elsewhere.
  */
 import { humanSize } from "./size.ts";
-import { shortId } from "./text.ts";
 
 export interface ProgressStep {
-  /** The layer's DiffID. */
+  /** Twelve characters of the layer's DiffID. */
   readonly id: string;
   readonly action: string;
   /** Bytes so far. */
   readonly current: number;
-  readonly total: number | undefined;
+  readonly total: number;
 }
 
 export interface ProgressOutput {
@@ -56,13 +55,12 @@ export class Progress {
     const step = this.#latest;
     this.#latest = undefined;
     if (step === undefined) return;
-    if (!this.#output.isTerminal)
-      this.#output.write(`${shortId(step.id)}: ${step.action} ${humanSize(step.current)}\n`);
+    if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${humanSize(step.current)}\n`);
     else if (step.current !== step.total) this.#draw(step);
   }
 
   #draw(step: ProgressStep): void {
-    const id = shortId(step.id);
+    const { id } = step;
     const isNew = !this.#lines.includes(id);
     if (isNew) this.#lines.push(id);
     const up = this.#lines.length - this.#lines.indexOf(id);
@@ -73,7 +71,7 @@ export class Progress {
 }
 
 /** Docker's bar and numbers (FORMATS 13.1). @example "[====>     ]  32.77kB/1.997MB", fifty columns wide inside */
-export function progressBar({ current, total = 0 }: Pick<ProgressStep, "current" | "total">, columns: number): string {
+export function progressBar({ current, total }: Pick<ProgressStep, "current" | "total">, columns: number): string {
   if (current <= 0 && total <= 0) return "";
   const done = humanSize(current).padStart(8);
   if (total <= 0) return done;
