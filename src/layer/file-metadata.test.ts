@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,7 +15,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ChainID } from "../digest/chain-id.ts";
 import { digestOf, hexOf } from "../digest/digest.ts";
+import { VarveError } from "../errors.ts";
+import { WriteSet } from "../io/write-set.ts";
 import { layerMetadataSuite } from "../testing/layer-metadata-suite.ts";
+import { LayerDraft } from "./draft.ts";
 import { FileMetadata } from "./file-metadata.ts";
 import type { LayerRecord } from "./metadata.ts";
 
@@ -112,6 +116,25 @@ describe("the layerdb", () => {
     writeFileSync(join(root, "tmp", "write-set-1", "cache-id"), "../../etc");
     const [leftover] = metadata.leftovers();
     expect(leftover!.trees).toEqual([]);
+    leftover![Symbol.dispose]();
+  });
+
+  test("takes a record back that became visible and did not reach the disk", async () => {
+    mkdirSync(join(root, "sha256"), { recursive: true });
+    mkdirSync(join(root, "tmp"));
+    const files = WriteSet.open(join(root, "tmp"), { sync: true });
+    const draft = new LayerDraft(files, "tree", () => join(root, "sha256", hex));
+    await draft.write(record);
+    files.commit = (target) => {
+      renameSync(files.path, target);
+      files.close();
+      throw new VarveError("system", "EIO", { errno: "EIO" });
+    };
+    await expect(draft.commit(chain)).rejects.toMatchObject({ details: { errno: "EIO" } });
+    expect(metadata.chains()).toEqual([]);
+    await draft.cancel();
+    const [leftover] = metadata.leftovers();
+    expect(leftover!.trees).toEqual(["tree"]);
     leftover![Symbol.dispose]();
   });
 });

@@ -131,10 +131,19 @@ export class FileMetadata implements LayerMetadata {
   #makeDirectories(): void {
     for (const path of [this.#layers, this.#mounts, this.#drafts]) {
       if (stampOf(path) !== undefined) continue;
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       mkdirSync(path, { recursive: true });
       chmodSync(path, 0o755); // whatever the umask
+      if (this.#sync) syncPath(dirname(path), dirname(made ?? path));
     }
+  }
+}
+
+/** The names of new directories, from the lowest up to that of the topmost one. */
+function syncPath(lowest: string, topmost: string): void {
+  for (let directory = lowest; ; directory = dirname(directory)) {
+    syncDirectory(directory);
+    if (directory === topmost) return;
   }
 }
 
@@ -156,8 +165,12 @@ function directoriesIn(path: string): string[] {
 
 /** A directory that takes another one's place has another inode, or at least another time. */
 function stampOf(directory: string): string | undefined {
-  const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
-  return stat?.isDirectory() ? `${stat.ino} ${stat.mtimeNs}` : undefined;
+  try {
+    const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
+    return stat?.isDirectory() ? `${stat.ino} ${stat.mtimeNs}` : undefined;
+  } catch (error) {
+    throw asVarveError(error);
+  }
 }
 
 function noRecord(name: string): VarveError {
@@ -167,10 +180,11 @@ function noRecord(name: string): VarveError {
 function abandonedAt(path: string): Leftover | undefined {
   const lock = DirectoryLock.tryAcquire(path);
   if (lock === undefined) return undefined;
-  return {
-    path,
-    trees: treesNamedIn(path),
-    discard: async () => removeTree(path),
-    [Symbol.dispose]: () => lock[Symbol.dispose](),
-  };
+  try {
+    const trees = treesNamedIn(path);
+    return { path, trees, discard: async () => removeTree(path), [Symbol.dispose]: () => lock[Symbol.dispose]() };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { collect } from "./collect.ts";
 import type { Descriptor, Layer, ReleasedLayer } from "./layer.ts";
 import type { LayerEntry } from "./layer-table.ts";
 import { layerTar } from "./layer-tar.ts";
-import type { StoreContext } from "./store-context.ts";
+import { type StoreContext, vanished } from "./store-context.ts";
 
 /** One reference to an entry of the table, from its making to `release` or `forget`. */
 export class LayerHandle implements Layer {
@@ -83,8 +83,6 @@ export class LayerHandle implements Layer {
 
   #checkAlive(): void {
     if (!this.#held) throw new VarveError("invalid-argument", "layer not retained", { chainID: this.chainID });
-    if (!this.#entry.gone) return;
-    const { chainID } = this;
-    throw new VarveError("not-found", `layer ${chainID} is gone: another process deleted it`, { chainID });
+    if (this.#entry.gone) throw vanished(this.chainID);
   }
 }

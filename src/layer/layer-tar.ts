@@ -1,10 +1,11 @@
 import { Digester } from "../digest/digest.ts";
 import type { Driver } from "../driver/driver.ts";
-import { asVarveError, VarveError } from "../errors.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { assemble, readSplit } from "../tar/assemble.ts";
 import type { LayerInfo } from "./layer.ts";
 import type { LayerMetadata } from "./metadata.ts";
+import { vanished } from "./store-context.ts";
 
 /**
  * The exact tar of a layer (FORMATS 2.8): what the tar-split kept, with the files out of the driver's tree between. Each
@@ -37,6 +38,8 @@ export async function* layerTar(
         { chainID, diffID, cacheID },
       );
   } catch (error) {
-    throw asVarveError(error);
+    const coded = asVarveError(error);
+    if (!isVarveError(coded, "not-found") || from.metadata.layerStamp(chainID) !== undefined) throw coded;
+    throw vanished(chainID, coded);
   }
 }

@@ -60,3 +60,8 @@ export class HeldParent implements Disposable {
 export function lookAgain({ table }: StoreContext, chains: readonly (ChainID | undefined)[]): void {
   if (!chains.every((chain) => chain === undefined || table.isCurrent(chain))) table.refresh();
 }
+
+/** For a layer that somebody still holds. */
+export function vanished(chain: ChainID, cause?: unknown): VarveError {
+  return new VarveError("not-found", `layer ${chain} is gone: another process deleted it`, { chainID: chain }, cause);
+}
