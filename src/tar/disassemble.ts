@@ -124,10 +124,6 @@ export class Disassembler {
       const length = Math.min(bytes.length - at, SEGMENT - this.#stagedLength);
       const piece = length === bytes.length ? bytes : bytes.subarray(at, at + length);
       at += length;
-      if (length === SEGMENT) {
-        this.#write({ kind: "segment", bytes: piece });
-        continue;
-      }
       this.#makeRoom(length);
       this.#staged.set(piece, this.#stagedLength);
       this.#stagedLength += length;

@@ -68,7 +68,7 @@ class Survey implements Encodings {
   text(key: string, value: ByteString, width: number): void {
     const tooLong = value.length > width;
     const longInGnu = key === "path" || key === "linkpath";
-    if (value.includes("\0") || (tooLong && !longInGnu)) this.formats &= ~GNU;
+    if (tooLong && !longInGnu) this.formats &= ~GNU;
     if (tooLong || !isPlainAscii(value)) {
       if (key !== "path" || splitName(value) === undefined) this.formats &= ~USTAR;
       this.records.set(key, value);
@@ -135,7 +135,7 @@ export function splitName(name: ByteString): { readonly prefix: ByteString; read
   const end = name.length > 156 ? 156 : name.endsWith("/") ? name.length - 1 : name.length;
   const slash = name.lastIndexOf("/", end - 1);
   const rest = name.slice(slash + 1) as ByteString;
-  if (slash <= 0 || slash > 155 || rest.length > 100 || rest === "") return undefined;
+  if (slash <= 0 || rest.length > 100 || rest === "") return undefined;
   return { prefix: name.slice(0, slash) as ByteString, rest };
 }
 

@@ -45,7 +45,7 @@ export function fitsOctal(width: number, value: number): boolean {
 
 /** Whether a number fits a field of so many bytes in base-256. */
 export function fitsBase256(width: number, value: number): boolean {
-  return width >= 9 || (value >= -(256 ** (width - 1)) && value < 256 ** (width - 1));
+  return value >= -(256 ** (width - 1)) && value < 256 ** (width - 1);
 }
 
 /** Writes octal digits, zeros before and a NUL behind them; 0 in place of what does not fit. */

@@ -175,6 +175,12 @@ describe("headers about the next header", () => {
     expect(header.records.get("SCHILY.xattr.user.a")).toBe("\xff");
   });
 
+  test("long names are GNU's, and make other headers contradict them", () => {
+    expect(only(special("L", "long"), rawHeader({ name: fromText("x") })).format).toBe("gnu");
+    const ustar = rawHeader({ name: fromText("l"), type: "L", size: 4 }, ustarMagic);
+    expect(only(ustar, padded(Buffer.from("long")), file("x")).format).toBe("unknown");
+  });
+
   test("of several PAX headers the last one counts", () => {
     expect(only(paxRecords([["path", "first"]]), paxRecords([["path", "last"]]), file("x")).name).toBe("last");
   });
@@ -191,6 +197,7 @@ describe("headers about the next header", () => {
       ["PaxHeaders.0/x", "g"],
       ["x", "0"],
     ]);
+    expect(only(paxRecords([["path", "named"]], "g")).name).toBe("named");
     expect(headers[0]!.records.get("comment")).toBe("hi");
   });
 
@@ -247,6 +254,29 @@ describe("old dialects", () => {
     });
   });
 
+  test("STAR is refused when its times are no numbers", () => {
+    const star = rawHeader({ name: fromText("b") }, (block) => {
+      ustarMagic(block);
+      block.write("x", 476, "latin1");
+      block.write("tar\0", 508, "latin1");
+    });
+    expect(() => read(star)).toThrow("archive/tar: invalid tar header");
+  });
+
+  test("USTAR is not what it says when it is not ASCII or a number fills its field", () => {
+    const format = (patch: (block: Buffer) => void): string =>
+      read1(
+        rawHeader({ name: fromText("b") }, (block) => {
+          ustarMagic(block);
+          patch(block);
+        }),
+      ).format;
+    expect(format(() => {})).toBe("ustar");
+    expect(format((block) => block.write("\xe4", "latin1"))).toBe("unknown");
+    for (const end of [135, 107, 115, 123, 147, 336, 344])
+      expect(format((block) => block.write("0", end))).toBe("unknown");
+  });
+
   test("GNU has times where others have a prefix, or a prefix all the same", () => {
     const gnu = (field: string): Header =>
       read1(rawHeader({ name: fromText("b") }, (block) => block.write(field, 345, "latin1")));
@@ -272,6 +302,14 @@ describe("sizes", () => {
   test("negative ones are refused where there is a payload, and kept where there is none", () => {
     expect(() => read(sized(-1))).toThrow("archive/tar: invalid tar header");
     expect(read(sized(-1, "5")).headers[0]).toMatchObject({ size: -1, payloadSize: 0 });
+  });
+
+  test("a negative one is refused even when a record has a better one", () => {
+    const tar = Buffer.concat([paxRecords([["size", "5"]]), sized(-1)]);
+    expect(() => read(tar)).toThrow("archive/tar: invalid tar header");
+    expect(() => read(Buffer.concat([paxRecords([["size", "-5"]]), sized(5)]))).toThrow(
+      "archive/tar: invalid tar header",
+    );
   });
 
   test("beyond 2^53 - 1 they are refused, for nothing could count the bytes", () => {
@@ -383,6 +421,27 @@ describe("a sparse file", () => {
       expect(() => read(tar)).toThrow(VarveError);
     },
   );
+
+  test("of version 1.0 is refused when its map is longer than its payload, or has no end", () => {
+    const records = paxRecords([
+      ["GNU.sparse.major", "1"],
+      ["GNU.sparse.minor", "0"],
+    ]);
+    const tar = (size: number): Buffer =>
+      Buffer.concat([records, rawHeader({ name: fromText("s"), size }, ustarMagic), Buffer.alloc(1024, "1")]);
+    expect(() => read(tar(100))).toThrow("unexpected EOF");
+    expect(() => read(tar(5e9))).toThrow("archive/tar: invalid tar header");
+  });
+
+  test("of a negative size is refused", () => {
+    const records = paxRecords([
+      ["GNU.sparse.major", "0"],
+      ["GNU.sparse.minor", "1"],
+      ["GNU.sparse.numblocks", "0"],
+      ["GNU.sparse.size", "-1"],
+    ]);
+    expect(() => read(Buffer.concat([records, file("x")]))).toThrow("archive/tar: invalid tar header");
+  });
 
   test("of an unknown version is a file like others", () => {
     const records = paxRecords([

@@ -135,6 +135,14 @@ describe("a tar-split", () => {
     );
   });
 
+  test("is read from chunks that do not last", () => {
+    const parser = new SplitParser();
+    const chunk = Buffer.from('{"type":2,"payload":"aGVs');
+    parser.write(chunk);
+    chunk.fill("x");
+    expect(parser.write(Buffer.from('bG8K","position":0}\n'))).toEqual([segment("hello\n")]);
+  });
+
   test("may have empty lines", () => {
     expect(parse(Buffer.from('\n{"type":2}\r\n \n{"type":2}'), [])).toHaveLength(2);
   });

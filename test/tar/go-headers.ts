@@ -21,7 +21,7 @@ export const GO_HEADERS: Readonly<Record<string, string | undefined>> = {
   "a rest of 101 bytes":
     "S0mBAf2AxAqP1MSU1KJiPQP9FCoCAwhgwEEbGJobwdlgcWNDQ2MjBoUKBjqA0uKSxCIGAwOGkQkMjYwUChJLMmwR0UXVuMcJuBhGwSAA9Ih2UKY2MzHBmf8x2MZGpsYGDAoGQyn/o3tuiAAA",
   "a long name that starts with its only slash":
-    "0w9IrPBITUxJLSrWM9DPowkwgAAGHLSBoRmCDRY3NjIzM2ZQqGCgAygtLkksYjAwYBiZwNDQSKEgsSTDlkZxjwa4GEbBoAL0iHZQpjYzMcGZ/zHYxiYmZmYMCgZDKf+je26IAAA=",
+    "0w9IrPBITUxJLSrWM9DPowkwgAAGHLSBoak5nA0WNzYyMzdkUKhgoAMoLS5JLGIwMGAYmcDQ0FChILEkw5ZGcY8KuBhGweAC9Ih2UKY2MzHBmf8x2MYmJmZmDAoGQyn/o3tuiAAA",
   "a long directory, divided before its last slash":
     "S0khH+gzEAcMDAwMzExMwLSBgQE6jck2NjMzMmRQMGWgAygtLkksYjAwoNQcdM9REK4pDPQDAA==",
   "a long directory without another slash":

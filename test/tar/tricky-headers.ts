@@ -31,7 +31,7 @@ export const TRICKY_HEADERS: Readonly<Record<string, Header>> = {
   "a prefix of 155 bytes": name(deep([155, 100])),
   "a prefix of 156 bytes": name(deep([156, 50])),
   "a rest of 101 bytes": name(deep([10, 101])),
-  "a long name that starts with its only slash": name(`/${"n".repeat(101)}`),
+  "a long name that starts with its only slash": name(`/${"n".repeat(100)}`),
   "a long directory, divided before its last slash": name(`${deep([60, 60])}/`, { type: "5" }),
   "a long directory without another slash": name(`${"d".repeat(101)}/`, { type: "5" }),
   "a name cut behind slashes": name(`${"d".repeat(97)}///${"f".repeat(160)}`),
