@@ -80,6 +80,27 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
     expect(sameFile(join(scratch, "committed.tar"), committed)).toBe(true);
   });
 
+  test("the record of a container is the one that docker create writes", async () => {
+    const root = join(scratch, "records");
+    await varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
+    const ours = (await varve(["--root", root, "create", "--name", "made", "top:1"])).trim();
+    let docker: string;
+    {
+      await using dockerd = await start({ root });
+      docker = (await dockerd.docker(["create", "--name", "made2", "top:1"])).toString().trim();
+    }
+    const read = (id: string, name: string): string => readFileSync(join(root, "containers", id, name), "utf8");
+    expect(read(ours, "hostconfig.json").trim()).toBe(read(docker, "hostconfig.json").trim());
+    const [mine, theirs] = [ours, docker].map((id) => JSON.parse(read(id, "config.v2.json")));
+    expect(mine).toEqual({
+      ...theirs,
+      ID: ours,
+      Name: "/made",
+      Created: mine.Created,
+      Config: { ...theirs.Config, Hostname: ours.slice(0, 12) },
+    });
+  });
+
   test("a container made by Varve is started by dockerd, and a commit of Varve's runs there", async () => {
     const root = join(scratch, "containers");
     await varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
