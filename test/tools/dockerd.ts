@@ -18,9 +18,13 @@ export function hasTool(name: string): boolean {
   return findTool(name) !== undefined;
 }
 
-/** Why a test cannot run here, as a tail for its name; undefined when everything is there. `root` stands for being root. */
+/**
+ * Why a test cannot run here, as a tail for its name; undefined when everything is there. `root` stands for being root.
+ * Under `VARVE_NO_SKIP`, as in the gate, whatever is missing is a failure instead.
+ */
 export function lacking(...tools: string[]): string | undefined {
   const missing = tools.filter((tool) => (tool === "root" ? process.getuid?.() !== 0 : !hasTool(tool)));
+  if (missing.length > 0 && process.env.VARVE_NO_SKIP) throw new Error(`this machine has no ${missing.join(", no ")}`);
   return missing.length === 0 ? undefined : ` (skipped, this machine has no ${missing.join(", no ")})`;
 }
 
