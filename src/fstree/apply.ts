@@ -1,12 +1,10 @@
 import { closeSync } from "node:fs";
 import { errnoOf, VarveError } from "../errors.ts";
-import { changeOwnerAt, makeWhiteoutAt, setTimesAt } from "../sys/at.ts";
+import { setTimesAt } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
-import { errnoError } from "../sys/libc.ts";
 import { type Stat, statAt } from "../sys/stat.ts";
 import type { Time } from "../sys/time.ts";
 import { cleanName, type Place } from "../sys/tree-root.ts";
-import { setXattrAt } from "../sys/xattr.ts";
 import { cleanName as cleanLexically } from "../tar/clean-name.ts";
 import type { EntrySink, PayloadHome } from "../tar/disassemble.ts";
 import { type Header, TYPE } from "../tar/header.ts";
@@ -14,27 +12,12 @@ import { archiveFault } from "./archive-fault.ts";
 import { FingerprintSet, fingerprintOf } from "./fingerprints.ts";
 import { HardLinkStore } from "./hard-link-store.ts";
 import type { Identity, IdMap } from "./id-map.ts";
-import {
-  changeObject,
-  directoryTimes,
-  finishFile,
-  finishObject,
-  isBornTo,
-  type Metadata,
-  makeObject,
-} from "./object.ts";
+import { changeObject, directoryTimes, finishFile, finishObject, type Metadata, makeObject } from "./object.ts";
 import { PayloadFile } from "./payload-file.ts";
 import { PayloadGuard } from "./payload-guard.ts";
-import { joinPath, listEntry } from "./tree.ts";
-import {
-  HARD_LINK_STORE,
-  isWhiteoutName,
-  METADATA_PREFIX,
-  OPAQUE_NAME,
-  OPAQUE_XATTR,
-  USER_OPAQUE_XATTR,
-  WHITEOUT_PREFIX,
-} from "./whiteout.ts";
+import { joinPath } from "./tree.ts";
+import { HARD_LINK_STORE, isWhiteoutName, METADATA_PREFIX, OPAQUE_NAME } from "./whiteout.ts";
+import { applyDeletion, markDeletion } from "./whiteout-effects.ts";
 import { type Spot, WritableTree } from "./writable-tree.ts";
 
 /**
@@ -110,7 +93,6 @@ export class TreeApplier implements EntrySink {
   #file: FileInProgress | undefined;
   #headerSize = 0;
   #madeSize = 0;
-  #removals = 0;
   #entries = 0;
   #bytes = 0;
   #closed = false;
@@ -120,11 +102,12 @@ export class TreeApplier implements EntrySink {
     this.#options = options;
     // Docker 20.10 leaves the directories that a layer only implies to root, and lets nobody in.
     const rootOwns = semantics !== "layer" && !unprivileged;
-    this.#tree = new WritableTree(directory, {
+    const parents = {
       mode: semantics === "layer" && !unprivileged ? 0o600 : 0o755,
       owner: rootOwns ? (idMap?.root ?? { uid: 0, gid: 0 }) : undefined,
-    });
+    };
     if (semantics !== "plain") this.#guard = new PayloadGuard();
+    this.#tree = new WritableTree(directory, parents, this.#guard);
   }
 
   entry(header: Header): PayloadHome {
@@ -179,7 +162,7 @@ export class TreeApplier implements EntrySink {
     }
     this.#guard?.verify(this.#tree.root);
     this.#close();
-    return { headerSize: this.#headerSize, madeSize: this.#removals === 0 ? this.#madeSize : undefined };
+    return { headerSize: this.#headerSize, madeSize: this.#tree.removals === 0 ? this.#madeSize : undefined };
   }
 
   /** Closes everything that is open. Fine to call at any time, and twice. */
@@ -207,7 +190,7 @@ export class TreeApplier implements EntrySink {
       // Docker never touches an existing root for `./`, though it does for `/`.
       if (asWritten === ".") return "split";
       if (semantics === "overlay" && isWhiteoutName(spot.base)) {
-        this.#makeWhiteout(spot, header);
+        markDeletion(this.#clear(spot, header), this.#ownerOf(header));
         return "split";
       }
     }
@@ -283,7 +266,7 @@ export class TreeApplier implements EntrySink {
   #setDirectoryTimes(name: ByteString, [atime, mtime]: [Time, Time]): void {
     const { dir, base } = this.#tree.root.parentOf(name);
     // Where something has replaced the directory, Docker's times go to that, or to where it links.
-    if (this.#removals > 0 && statAt(dir, base)?.kind === "symlink") {
+    if (this.#tree.removals > 0 && statAt(dir, base)?.kind === "symlink") {
       const target = this.#tree.root.parentOf(joinPath(name, "anything" as ByteString));
       setTimesAt(target.dir, "." as ByteString, atime, mtime);
     } else setTimesAt(dir, base, atime, mtime);
@@ -296,44 +279,18 @@ export class TreeApplier implements EntrySink {
       const name = toText(spot.name);
       throw new VarveError("conflict", `cannot overwrite ${kind} "/${name}" with ${newKind} "/"`, { name });
     }
-    this.#remove(spot, existing);
+    this.#tree.remove(spot, existing);
     return this.#tree.reach(spot.name);
   }
 
-  #remove(spot: Spot, existing: Stat): void {
-    this.#guard?.beforeRemoval(spot, existing);
-    this.#tree.remove(spot, existing);
-    this.#removals++;
-  }
-
-  #removeIfThere(name: ByteString): void {
-    const spot = this.#tree.reach(name);
+  /** Removes what stands at the place of something that is no object. */
+  #clear(spot: Spot, header: Header): Spot {
     const existing = statAt(spot.dir, spot.base);
-    if (existing !== undefined) this.#remove(spot, existing);
+    const mayStay = existing?.kind === "directory" && header.type === TYPE.directory;
+    return existing === undefined || mayStay ? spot : this.#makeRoom(spot, existing, header);
   }
 
   readonly #linkTarget = (linkname: ByteString): Place => this.#tree.root.parentOf(cleanName(linkname));
-
-  /** The overlay file system's mark for a `.wh.` entry. */
-  #makeWhiteout(spot: Spot, header: Header): void {
-    const { unprivileged } = this.#options;
-    let place = spot;
-    const existing = statAt(spot.dir, spot.base);
-    if (existing !== undefined && !(existing.kind === "directory" && header.type === TYPE.directory))
-      place = this.#makeRoom(spot, existing, header);
-
-    if (place.base === OPAQUE_NAME) {
-      const attribute = unprivileged ? USER_OPAQUE_XATTR : OPAQUE_XATTR;
-      setXattrAt(place.dir, "." as ByteString, attribute, Buffer.from("y"));
-      return;
-    }
-    const base = place.base.slice(WHITEOUT_PREFIX.length) as ByteString;
-    if (base === "" || base === "." || base === "..") throw errnoError("EEXIST", "mknod", place.name);
-    makeWhiteoutAt(place.dir, base);
-    const owner = this.#ownerOf(header);
-    if (owner !== undefined && !isBornTo(owner, this.#creator, place))
-      changeOwnerAt(place.dir, base, owner.uid, owner.gid);
-  }
 
   /** What an entry does to a full tree instead of, or before, being put there. @returns whether that was all */
   #applyToLayer(spot: Spot, header: Header, asWritten: ByteString): boolean {
@@ -341,40 +298,18 @@ export class TreeApplier implements EntrySink {
       if (asWritten.startsWith(HARD_LINK_STORE) && header.type === TYPE.file) this.#storeHardLink(spot, header);
       return true;
     }
-    const directory = spot.name.slice(0, -spot.base.length - 1) as ByteString;
-    if (spot.base === OPAQUE_NAME) {
-      this.#clearDirectory(directory);
-      return true;
-    }
     if (isWhiteoutName(spot.base)) {
-      const base = spot.base.slice(WHITEOUT_PREFIX.length) as ByteString;
-      const deleted = cleanName(joinPath(directory, base));
-      if (deleted === "")
-        throw new VarveError("invalid-archive", `"${toText(header.name)}" would delete the root directory`);
-      this.#removeIfThere(deleted);
+      applyDeletion(this.#tree, spot, this.#unpacked);
       return true;
     }
     this.#unpacked.add(fingerprintOf(spot.name));
     if (header.type === TYPE.paxGlobal) {
-      this.#removeIfThere(spot.name);
+      this.#tree.removeIfThere(spot.name);
       return true;
     }
     if (header.type !== TYPE.hardLink || !cleanLexically(header.linkname).startsWith(HARD_LINK_STORE)) return false;
     this.#copyHardLink(spot, header);
     return true;
-  }
-
-  /** Deletes what the layers below have in a directory that this layer makes opaque. A link to one stays as it is. */
-  #clearDirectory(name: ByteString): void {
-    if (name !== "") {
-      const { dir, base } = this.#tree.root.parentOf(name);
-      if (statAt(dir, base)?.kind !== "directory") return;
-    }
-    for (const child of listEntry(this.#tree.root, name)) {
-      const path = joinPath(name, child);
-      if (this.#unpacked.has(fingerprintOf(path))) this.#clearDirectory(path);
-      else this.#removeIfThere(path);
-    }
   }
 
   #storeHardLink(spot: Spot, header: Header): void {
@@ -402,8 +337,7 @@ export class TreeApplier implements EntrySink {
   }
 
   #leaveOut(spot: Spot, header: Header): PayloadHome {
-    const existing = statAt(spot.dir, spot.base);
-    if (existing !== undefined) this.#makeRoom(spot, existing, header);
+    this.#clear(spot, header);
     this.#leftOut.add(spot.name);
     return "tree";
   }

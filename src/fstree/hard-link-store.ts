@@ -1,8 +1,6 @@
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { errnoOf } from "../errors.ts";
-import { openAt } from "../sys/at.ts";
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, readSync } from "node:fs";
+import { openAt, unlinkAt } from "../sys/at.ts";
 import type { ByteString } from "../sys/byte-string.ts";
 import type { Header } from "../tar/header.ts";
 import { PayloadFile } from "./payload-file.ts";
@@ -16,7 +14,7 @@ export class HardLinkStore {
   readonly #files = new Map<string, StoredFile>();
   #end = 0;
 
-  /** `dir` is where the room is taken, if its file system can. */
+  /** The room is taken in the open directory `dir`, which shows nothing of it. */
   constructor(dir: number) {
     this.#fd = openNameless(dir);
   }
@@ -59,19 +57,14 @@ interface StoredFile {
   readonly size: number;
 }
 
-const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
-
 function openNameless(dir: number): number {
+  const name = `.varve-${randomBytes(8).toString("hex")}` as ByteString;
+  const fd = openAt(dir, name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
-    return openAt(dir, "." as ByteString, O_TMPFILE | constants.O_RDWR, 0o600);
+    unlinkAt(dir, name);
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno !== "ENOTSUP" && errno !== "EISDIR" && errno !== "ENOENT") throw error;
+    closeSync(fd);
+    throw error;
   }
-  const directory = mkdtempSync(join(tmpdir(), "varve-plnk-"));
-  try {
-    return openSync(join(directory, "content"), "wx+", 0o600);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  return fd;
 }

@@ -146,7 +146,7 @@ function wrapTime(time: Time): Time {
 const NANOSECONDS = 1_000_000_000n;
 
 /** Whether the kernel gives new objects here to that owner anyway, whatever the parent's setgid bit and the mount say. */
-export function isBornTo({ uid, gid }: Identity, creator: Identity, spot: Spot): boolean {
+function isBornTo({ uid, gid }: Identity, creator: Identity, spot: Spot): boolean {
   return uid === creator.uid && gid === creator.gid && gid === spot.parent.gid;
 }
 

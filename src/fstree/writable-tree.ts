@@ -6,6 +6,7 @@ import { removeTreeAt } from "../sys/remove-tree.ts";
 import { type Stat, statAt, statFile } from "../sys/stat.ts";
 import { type Place, TreeRoot } from "../sys/tree-root.ts";
 import type { Identity } from "./id-map.ts";
+import type { PayloadGuard } from "./payload-guard.ts";
 
 /** Where an object is to be: its clean name and the open directory that the name leads to. */
 export interface Spot extends Place {
@@ -30,17 +31,22 @@ export interface ParentRules {
 /** A tree that is being written: finds places in it, makes the directories on the way, and clears places. */
 export class WritableTree {
   readonly root: TreeRoot;
+  /** How many times something had to go. */
+  removals = 0;
   readonly #rules: ParentRules;
+  readonly #guard: PayloadGuard | undefined;
   readonly #rootPath: string | undefined;
   #parentName: string | undefined;
   #parent: Parent | undefined;
   /** Of the parent, once somebody asked. */
   #isDirect: boolean | undefined;
 
-  constructor(directory: string | Buffer, rules: ParentRules) {
+  /** `guard` is asked before anything is removed. */
+  constructor(directory: string | Buffer, rules: ParentRules, guard: PayloadGuard | undefined) {
     this.root = new TreeRoot(directory);
     this.#rootPath = pathOf(this.root.fd)?.replace(/\/$/, "");
     this.#rules = rules;
+    this.#guard = guard;
   }
 
   /** The place of a clean name. Missing directories on the way are made. */
@@ -64,8 +70,16 @@ export class WritableTree {
 
   /** Removes what is at a place, with everything below it. The place must be reached anew afterwards. */
   remove(spot: Spot, stat: Stat): void {
+    this.#guard?.beforeRemoval(spot, stat);
     removeTreeAt(spot.dir, spot.base);
     if (stat.kind === "directory" || stat.kind === "symlink") this.forget();
+    this.removals++;
+  }
+
+  removeIfThere(name: ByteString): void {
+    const spot = this.reach(name);
+    const existing = statAt(spot.dir, spot.base);
+    if (existing !== undefined) this.remove(spot, existing);
   }
 
   /** Must follow every change that an existing directory may not know of: its owner, its mode, where links lead. */
