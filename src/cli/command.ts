@@ -7,6 +7,7 @@ import { VarveError } from "../errors.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { writeWholeFile } from "./output-file.ts";
 import type { Session } from "./session.ts";
+import { harmless } from "./terminal.ts";
 import { Progress, type ProgressStep } from "./ui/progress.ts";
 
 /** A command as the tree knows it. */
@@ -63,7 +64,7 @@ export function documentCommand<Options, Data>(spec: DocumentCommand<Options, Da
     async perform(erased) {
       const call = erased as Call<Options>;
       const data = await spec.run(call);
-      const text = call.options.json ? jsonDocument(spec.json?.(data) ?? data) : spec.text(data, call);
+      const text = call.options.json ? jsonDocument(spec.json?.(data) ?? data) : shown(spec.text(data, call), call);
       await call.session.output.print(text);
       throwAll(spec.failures?.(data) ?? []);
     },
@@ -88,7 +89,7 @@ export function streamCommand<Options, Item>(spec: StreamCommand<Options, Item>)
           const line = spec.line(item, call);
           if (line === undefined) continue;
           progress.finish();
-          await output.print(`${line}\n`);
+          await output.print(shown(`${line}\n`, call));
         }
       } finally {
         progress.finish();
@@ -114,6 +115,11 @@ export function bytesCommand<Options extends { readonly output?: string }>(spec:
       await session.output.printAll(abortable(spec.bytes(call), session.signal));
     },
   };
+}
+
+/** What images and archives say is not to move a terminal's cursor; a template's author may. */
+function shown<Options>(text: string | Uint8Array, { options, session }: Call<Options>): string | Uint8Array {
+  return session.output.isTerminal && !("format" in options) ? harmless(text) : text;
 }
 
 /** The arguments or options do not fit together. */

@@ -54,9 +54,13 @@ function bugText(error: unknown): string {
   return process.env.VARVE_DEBUG ? (error.stack ?? error.message) : `${error.message} (VARVE_DEBUG=1 shows where)`;
 }
 
-/** One line, whatever a name or an archive put into the message. */
 function line(text: string): string {
-  const printable = (character: string): string =>
-    character === "\n" ? " " : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  return `varve: ${process.env.VARVE_DEBUG ? text : text.replace(/[\x00-\x1f\x7f-\x9f]/g, printable)}`;
+  return `varve: ${process.env.VARVE_DEBUG ? text : oneLine(text)}`;
+}
+
+/** Whatever a name or an archive put into a message, it stays on its line and does not reach the terminal's controls. */
+export function oneLine(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
+    character === "\n" ? " " : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }

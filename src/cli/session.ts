@@ -1,7 +1,9 @@
 /** One run of the command: its global options, its streams, and the store, which is opened when it is first needed. */
+
+import type { Store } from "../engine/store.ts";
 import { VarveError } from "../errors.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
-import type { Store } from "./store-contract.ts";
+import { oneLine } from "./report.ts";
 import { Output } from "./terminal.ts";
 
 export interface GlobalOptions {
@@ -38,12 +40,12 @@ export class Session implements AsyncDisposable {
   }
 
   warn(message: string): void {
-    if (!this.#quiet) this.errors.write(`varve: warning: ${message}\n`);
+    if (!this.#quiet) this.errors.write(`varve: warning: ${oneLine(message)}\n`);
   }
 
   async #open(): Promise<Store> {
     const { openStore } = await import("../engine/store.ts");
-    return (await openStore({ ...this.#options, onWarning: (message: string) => this.warn(message) })) as Store;
+    return await openStore({ ...this.#options, onWarning: (message) => this.warn(message) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,3 +37,12 @@ export class Output implements ProgressOutput {
     await writeAll(this.#stream, source);
   }
 }
+
+/** Text for a terminal: control characters, which could make it do things, become question marks. */
+export function harmless(text: string | Uint8Array): string | Uint8Array {
+  if (typeof text === "string") return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "?");
+  const isControl = (byte: number): boolean => (byte < 0x20 && byte !== 0x09 && byte !== 0x0a) || byte === 0x7f;
+  return text.map((byte) => (isControl(byte) ? QUESTION_MARK : byte));
+}
+
+const QUESTION_MARK = 0x3f;

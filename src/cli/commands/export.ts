@@ -18,6 +18,6 @@ export const exporting: CliCommand = bytesCommand<Options>({
   },
 
   async *bytes({ args: [container], session }) {
-    yield* (await session.store()).export(container!);
+    yield* (await session.store()).export(container!, { signal: session.signal });
   },
 });

@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
+import type { Store } from "../../engine/store.ts";
 import { isVarveError, VarveError } from "../../errors.ts";
-import { type CliCommand, documentCommand, usage } from "../command.ts";
+import { type CliCommand, documentCommand } from "../command.ts";
 import { addExamples, addJson } from "../options.ts";
-import type { Store } from "../store-contract.ts";
 import { containerValue, imageValue } from "../ui/inspect-value.ts";
 import { prettyJson } from "../ui/template/json.ts";
-import { parseTemplate } from "../ui/template/template.ts";
+import { parseTemplate, type Template } from "../ui/template/template.ts";
 
 interface Options {
   readonly format?: string;
@@ -49,7 +49,7 @@ function inspectCommand(only: Kind | undefined, declare: (command: Command) => v
     },
 
     async run({ args, options, session }) {
-      const template = options.format === undefined ? undefined : parseTemplate(options.format);
+      templateOf(options); // a bad template is told before anything is opened
       const store = await session.store();
       const found: Inspected[] = [];
       const failures: unknown[] = [];
@@ -59,13 +59,12 @@ function inspectCommand(only: Kind | undefined, declare: (command: Command) => v
         } catch (error) {
           failures.push(error);
         }
-      if (found.length === 0 && template !== undefined && failures.length === 0) throw usage("nothing to inspect");
       return { found, failures };
     },
 
     text({ found }, { options }) {
-      if (options.format === undefined) return `${prettyJson(found.map(({ document }) => document))}\n`;
-      const template = parseTemplate(options.format);
+      const template = templateOf(options);
+      if (template === undefined) return `${prettyJson(found.map(({ document }) => document))}\n`;
       const render = ({ kind, document }: Inspected): string =>
         template.execute(kind === "image" ? imageValue(document) : containerValue(document));
       return found.map((inspected) => `${render(inspected)}\n`).join("");
@@ -74,6 +73,11 @@ function inspectCommand(only: Kind | undefined, declare: (command: Command) => v
     json: ({ found }) => found.map(({ document }) => document),
     failures: ({ failures }) => failures,
   });
+}
+
+function templateOf({ format }: Options): Template | undefined {
+  if (format === undefined) return undefined;
+  return parseTemplate(format === "json" ? "{{json .}}" : format);
 }
 
 /** A container before an image of the same name, as Docker looks. */

@@ -1,9 +1,9 @@
 import type { FileEntry } from "../../engine/file-view.ts";
+import type { Store } from "../../engine/store.ts";
 import { isVarveError } from "../../errors.ts";
 import { isUtf8, toBytes, toText } from "../../sys/byte-string.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
 import { addExamples, addJson } from "../options.ts";
-import type { Store } from "../store-contract.ts";
 import { type TargetPath, targetPaths } from "../target-path.ts";
 import { longListing, shortListing } from "../ui/file-list.ts";
 

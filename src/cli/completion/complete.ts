@@ -4,10 +4,10 @@
  * file names.
  */
 import type { Argument, Option } from "commander";
+import type { Store } from "../../engine/store.ts";
 import { GLOBAL_OPTIONS } from "../options.ts";
 import { buildProgram, type VarveCommand } from "../program.ts";
 import { type GlobalOptions, Session } from "../session.ts";
-import type { Store } from "../store-contract.ts";
 import { FILES } from "./scripts.ts";
 
 interface Candidate {

@@ -2,11 +2,11 @@ import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { basename, posix, resolve } from "node:path";
 import { archiveOf, type FileEntry, type FileView } from "../../engine/file-view.ts";
 import { MountedFiles } from "../../engine/mounted-files.ts";
+import type { Store } from "../../engine/store.ts";
 import { errnoOf, isVarveError, VarveError } from "../../errors.ts";
 import { abortable, type ByteSource } from "../../io/byte-source.ts";
 import { decompress } from "../../io/compression.ts";
 import { type ByteString, fromText } from "../../sys/byte-string.ts";
-import type { Store } from "../store-contract.ts";
 import type { TargetPath } from "../target-path.ts";
 import { assertsDirectory, type CopyDestination, meansContent, planCopy } from "./plan.ts";
 

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { posix, resolve } from "node:path";
 import type { FileEntry } from "../../engine/file-view.ts";
+import type { Store } from "../../engine/store.ts";
 import { asVarveError, VarveError } from "../../errors.ts";
 import { TreeApplier } from "../../fstree/apply.ts";
 import { abortable } from "../../io/byte-source.ts";
@@ -8,7 +9,6 @@ import { type ByteString, fromText, toText } from "../../sys/byte-string.ts";
 import { isRoot } from "../../sys/rank.ts";
 import { Disassembler, type EntrySink, type PayloadHome } from "../../tar/disassemble.ts";
 import { type Header, TYPE } from "../../tar/header.ts";
-import type { Store } from "../store-contract.ts";
 import type { TargetPath } from "../target-path.ts";
 import { assertsDirectory, type CopyDestination, meansContent, planCopy } from "./plan.ts";
 
