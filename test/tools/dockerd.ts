@@ -6,7 +6,18 @@
  * describe.skipIf(lack)(`the tree of dockerd${lack ?? ""}`, () => { … });
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { accessSync, closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +45,8 @@ export interface DockerdOptions {
   /** Data-root to open; a fresh one, removed by `stop`, unless told. */
   readonly root?: string;
   readonly extraArgs?: readonly string[];
+  /** Runs it with userns-remap for the user `daemon`, who gets these ranges, `start:count`, in this daemon's eyes only. */
+  readonly remap?: { readonly subuid: readonly string[]; readonly subgid: readonly string[] };
 }
 
 /** A daemon of its own for a test, without a network, with Debian's client beside it. */
@@ -50,14 +63,18 @@ export interface Dockerd extends AsyncDisposable {
 
 export async function start(options: DockerdOptions = {}): Promise<Dockerd> {
   const scratch = mkdtempSync(join(tmpdir(), "varve-dockerd-"));
+  // A remapped root must be able to pass.
+  chmodSync(scratch, 0o711);
   const root = options.root ?? join(scratch, "data");
   const socket = join(scratch, "docker.sock");
   const log = join(scratch, "log");
   mkdirSync(root, { recursive: true });
   const logFile = openSync(log, "a");
+  const [command, ...prefix] = options.remap ? seeing(options.remap, scratch) : [];
   const daemon = spawn(
-    tool("dockerd"),
+    command ?? tool("dockerd"),
     [
+      ...(command === undefined ? [] : [...prefix, tool("dockerd"), "--userns-remap=daemon"]),
       ...[
         "--data-root",
         root,
@@ -103,6 +120,16 @@ export async function start(options: DockerdOptions = {}): Promise<Dockerd> {
     }
   }
   return { root, socket, pid: daemon.pid!, docker, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** A command that runs another where `/etc/subuid` and `/etc/subgid` say what they should. */
+function seeing(remap: NonNullable<DockerdOptions["remap"]>, scratch: string): string[] {
+  const files = (["subuid", "subgid"] as const).map((name) => {
+    writeFileSync(join(scratch, name), remap[name].map((range) => `daemon:${range}\n`).join(""));
+    return join(scratch, name);
+  });
+  const script = 'mount --bind "$1" /etc/subuid && mount --bind "$2" /etc/subgid && shift 2 && exec "$@"';
+  return [tool("unshare"), "--mount", "sh", "-c", script, "sh", ...files];
 }
 
 /** A container image of one file, `/bin/busybox`, and the names it answers to; for `docker import`. */
