@@ -50,6 +50,8 @@ describe("a command line", () => {
 
   test.each([
     [["imges"], "'imges' is not a varve command (did you mean images?). See 'varve --help'."],
+    [["nosuch", "--help"], "'nosuch' is not a varve command. See 'varve --help'."],
+    [["image", "nosuch", "--help"], "'nosuch' is not a varve image command. See 'varve image --help'."],
     [["image", "lss"], "'lss' is not a varve image command (did you mean ls?). See 'varve image --help'."],
     [["images", "--digest"], "unknown option '--digest' (did you mean --digests?). See 'varve images --help'."],
     [["rmi"], `"varve rmi" requires at least 1 argument. See 'varve rmi --help'.`],
@@ -85,7 +87,7 @@ describe("every command", () => {
     await declare(node);
     const help = helpOf(node);
     expect(node.summary()).not.toBe("");
-    expect(help).toContain("\nExamples:\n  $ ");
+    expect(help).toMatch(/\nExamples:\n(?: {2}\$ .*\n)+$/);
     expect(node.options.map(({ long }) => long)).toContain("--json");
     for (const { hidden, long, description, defaultValue } of node.options)
       if (!hidden) expect(`${description} ${defaultValue ?? ""}`, long ?? "").toMatch(/default:|docker$|which is also/);

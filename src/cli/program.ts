@@ -2,7 +2,7 @@
  * The tree of commands. At the start it has only names and summaries; a command declares its arguments and options
  * when it is the one that was called, so that nothing else has to be loaded.
  */
-import { Command, type Option } from "commander";
+import { Command, type HelpContext, type Option } from "commander";
 import type { Call, CliCommand } from "./command.ts";
 import { COMMANDS, type CommandEntry, IMAGE_COMMANDS } from "./command-list.ts";
 import { addGlobalOptions, GLOBAL_OPTIONS, repeatGlobalOptions } from "./options.ts";
@@ -31,7 +31,7 @@ export function buildProgram(perform: Perform): Program {
     .version(`varve version ${version()}`, "-v, --version", "Print the version and quit")
     .helpOption("-h, --help", "Print this help")
     .enablePositionalOptions()
-    .configureHelp({ subcommandTerm: (command) => command.name(), styleTitle: (title) => title })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
     .configureOutput({ writeErr: (help) => void process.stdout.write(help) });
   addGlobalOptions(program);
@@ -68,6 +68,14 @@ export class VarveCommand extends Command {
     const end = argv.indexOf("--");
     const flags = end < 0 ? argv : argv.slice(0, end);
     return super.parseOptions([...flags.flatMap((text) => this.#plainFlag(text)), ...argv.slice(flags.length)]);
+  }
+
+  /** Help for a command that is not there is a mistake in its name. */
+  override helpInformation(context?: HelpContext): string {
+    const name = this.args.find((word) => !word.startsWith("-"));
+    const isKnown = this.commands.some((command) => command.name() === name || command.aliases().includes(name ?? ""));
+    if (this.commands.length > 0 && name !== undefined && !isKnown) this.error(`unknown command '${name}'`);
+    return super.helpInformation(context);
   }
 
   override error(message: string, { code }: { code?: string } = {}): never {
@@ -131,8 +139,8 @@ class Tree {
     const entry = this.#entries.get(command);
     if (entry === undefined) return; // a group
     const implementation = await entry.load();
-    implementation.declare(command.description(entry.summary));
     repeatGlobalOptions(command);
+    implementation.declare(command.description(entry.summary));
     command.action(() => {
       const { global, own } = splitOptions({ ...this.#program.opts(), ...command.opts() });
       const args = command.processedArgs.flat().filter((arg): arg is string => arg !== undefined);
