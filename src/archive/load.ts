@@ -60,7 +60,7 @@ export async function loadImages(
   const links = new ParentLinks();
   const loaded: LoadedImage[] = [];
   for (const image of images) {
-    await withRetry(() => loadImage(image, stores, links, options));
+    await withRetry(stores, image, () => loadImage(image, stores, links, options));
     loaded.push({ id: image.id, references: image.references.map(familiarString) });
   }
   return loaded;
@@ -85,16 +85,18 @@ function refuseMissingLayers(images: readonly SourceImage[], { layers }: Stores)
   }
 }
 
-/** How often an image is tried when other processes delete the layers that it stands on. */
+/** How often an image is tried while other processes delete the layers that it would stand on. */
 const ATTEMPTS = 3;
 
-async function withRetry(work: () => Promise<void>): Promise<void> {
+async function withRetry(stores: Stores, image: SourceImage, work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      const vanished = isVarveError(error) && error.details.chainID !== undefined;
-      if (!vanished || attempt === ATTEMPTS || !(error.code === "conflict" || error.code === "not-found")) throw error;
+      const mayHaveVanished = isVarveError(error, "conflict") || isVarveError(error, "not-found");
+      if (!mayHaveVanished || attempt === ATTEMPTS) throw error;
+      await stores.layers.refresh();
+      refuseMissingLayers([image], stores);
     }
   }
 }

@@ -21,7 +21,7 @@ export function newName(text: string | undefined, doing: "import" | "commit"): R
   return withDefaultTag(reference);
 }
 
-/** The time for `created`, in UTC with the nanoseconds of this process's clock. */
+/** The time for `created`. */
 export function now(): GoTime {
   return timeOf(new Date());
 }
