@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -135,6 +135,31 @@ describe("a tar that was taken apart", () => {
     expect((await join1(split, files)).equals(tar)).toBe(true);
   });
 
+  test("is not joined when a link has the checksum of something", async () => {
+    const split = takeApart(rawHeader({ name: fromText("l"), type: "1", size: 3 }), new Kept());
+    const files = { open: () => openSync("/dev/null", "r") };
+    await expect(join1(split.replace("AAAAAAAAAAA=", "AAAAAAAAAAE="), files)).rejects.toThrow(
+      "file integrity checksum failed",
+    );
+  });
+
+  test("leaves no file open, whether it was joined or not", async () => {
+    const kept = new Kept();
+    const split = takeApart(Buffer.concat([file("x", "abc"), file("y", "de")]), kept);
+    let opened = 0;
+    const files = {
+      open(name: ByteString): number {
+        opened++;
+        return kept.open(name);
+      },
+    };
+    await join1(split, files);
+    writeFileSync(kept.files.get("y" as ByteString)!, "??");
+    await expect(join1(split, files)).rejects.toThrow("file integrity checksum failed");
+    expect(opened).toBe(4);
+    expect(openFiles().filter((path) => path.startsWith(directory))).toEqual([]);
+  });
+
   test("is joined from segments that were cut by hand", async () => {
     const tar = Buffer.concat([rawHeader({ name: fromText("l"), type: "2", size: 9 }), file("x", "abc")]);
     const kept = new Kept();
@@ -244,6 +269,16 @@ describe("a tar-split.json.gz", () => {
     expect(released).toBe(true);
   });
 });
+
+function openFiles(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // the one by which the directory was read
+    }
+  });
+}
 
 async function* batchesOf(entries: readonly SplitEntry[]): AsyncGenerator<readonly SplitEntry[]> {
   yield entries;
