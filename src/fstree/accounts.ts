@@ -1,6 +1,7 @@
 import { closeSync, readFileSync } from "node:fs";
-import { VarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { type ByteString, fromText } from "../sys/byte-string.ts";
+import { statFile } from "../sys/stat.ts";
 import { TreeRoot } from "../sys/tree-root.ts";
 
 /**
@@ -49,7 +50,7 @@ const PASSWD = fromText("etc/passwd");
 const GROUP = fromText("etc/group");
 const MAX_SIZE = 16 << 20;
 
-/** Nothing for a file that is not there or is none: a tree may hold anything under these names. */
+/** Nothing for a file that is not there, is none, or is too large to be one: a tree may hold anything under these names. */
 function readText(root: TreeRoot, name: ByteString): string {
   let fd: number;
   try {
@@ -59,8 +60,9 @@ function readText(root: TreeRoot, name: ByteString): string {
     throw error;
   }
   try {
-    const bytes = readFileSync(fd);
-    return bytes.length > MAX_SIZE ? "" : bytes.toString("latin1");
+    return statFile(fd).size > MAX_SIZE ? "" : readFileSync(fd, "latin1");
+  } catch (error) {
+    throw asVarveError(error);
   } finally {
     closeSync(fd);
   }

@@ -452,6 +452,14 @@ describe("sizes that are only declared", () => {
   test("limits stop the rest", () => {
     const many = [{ name: "a", content: "12" }, { name: "b", content: "34" }, { name: "c" }];
     expect(() => apply(many, { limits: { bytes: 3 } })).toThrow("the archive has more than 3 bytes of content");
+    const discarded = [{ name: "d/.wh.x", content: "1234" }];
+    expect(() => apply(discarded, { semantics: "layer", limits: { bytes: 3 } })).toThrow("more than 3 bytes");
+    const copied = [
+      { name: ".wh..wh.plnk/1", content: "12" },
+      { name: "one", type: "1", linkname: ".wh..wh.plnk/1" },
+      { name: "two", type: "1", linkname: ".wh..wh.plnk/1" },
+    ];
+    expect(() => apply(copied, { semantics: "layer", limits: { bytes: 5 } })).toThrow("more than 5 bytes");
     expect(() => apply(many, { limits: { entries: 2 } })).toThrow("the archive has more than 2 entries");
     apply(many, { semantics: "plain", limits: { bytes: 4, entries: 3 } });
   });

@@ -47,7 +47,7 @@ export interface ApplyOptions {
 
 /** What is more is `too-large`. */
 export interface ApplyLimits {
-  /** Content of all files together; holes are free. */
+  /** Content of all files together, where it goes does not matter; holes are free. */
   readonly bytes?: number | undefined;
   readonly entries?: number | undefined;
 }
@@ -125,10 +125,8 @@ export class TreeApplier implements EntrySink {
   }
 
   data(bytes: Uint8Array): void {
+    this.#countContent(bytes.length);
     if (this.#file === undefined) return;
-    const limit = this.#options.limits?.bytes;
-    this.#bytes += bytes.length;
-    if (limit !== undefined && this.#bytes > limit) throw tooLarge(`more than ${limit} bytes of content`, limit);
     try {
       this.#file.content.write(bytes);
     } catch (error) {
@@ -171,6 +169,12 @@ export class TreeApplier implements EntrySink {
     this.#file?.abort();
     this.#file = undefined;
     this.#close();
+  }
+
+  #countContent(length: number): void {
+    const limit = this.#options.limits?.bytes;
+    this.#bytes += length;
+    if (limit !== undefined && this.#bytes > limit) throw tooLarge(`more than ${limit} bytes of content`, limit);
   }
 
   #close(): void {
@@ -323,10 +327,11 @@ export class TreeApplier implements EntrySink {
   /** A link into the store becomes a file of its own, with the metadata of the one in the store. */
   #copyHardLink(spot: Spot, header: Header): void {
     const base = cleanLexically(header.linkname).split("/").at(-1)!;
-    const stored = this.#hardLinks?.headerOf(base);
+    const stored = this.#hardLinks?.find(base);
     if (stored === undefined) throw new VarveError("invalid-archive", "Invalid aufs hardlink");
-    this.#make(spot, { ...stored, name: header.name, payloadSize: 0 });
-    this.#hardLinks!.copy(base, this.#file!.content);
+    this.#countContent(stored.size);
+    this.#make(spot, { ...stored.header, name: header.name, payloadSize: 0 });
+    this.#hardLinks!.copy(stored, this.#file!.content);
     this.entryEnd();
   }
 

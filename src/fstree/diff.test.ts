@@ -8,6 +8,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -22,6 +23,7 @@ import type { ByteString } from "../sys/byte-string.ts";
 import { CURRENT_DIRECTORY } from "../sys/libc.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { setXattrAt } from "../sys/xattr.ts";
+import type { Header } from "../tar/header.ts";
 import { feed, readTar, type TarEntry } from "../testing/tar-entries.ts";
 import { compareTrees, listTree } from "../testing/tree-listing.ts";
 import { TreeApplier } from "./apply.ts";
@@ -174,6 +176,15 @@ describe("the tar of a tree", () => {
     rmSync(join(root, "etc/group"));
     symlinkSync("/etc/group", join(root, "etc/group"));
     expect((await packed({ accounts: "tree" }))[0]?.groupName).toBe("");
+    rmSync(join(root, "etc/group"));
+    write("etc/group");
+    truncateSync(join(root, "etc/group"), 2 ** 40);
+    let first: Header | undefined;
+    for await (const chunk of treeDiff(root, { overlay: false, accounts: "tree" })) {
+      first = readTar(Buffer.concat([chunk.subarray(0, 512), Buffer.alloc(1024)]))[0]?.header;
+      break;
+    }
+    expect(first).toMatchObject({ name: "etc/", groupName: "" });
   });
 });
 

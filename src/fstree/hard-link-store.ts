@@ -30,12 +30,11 @@ export class HardLinkStore {
     this.#end = content.position;
   }
 
-  headerOf(base: string): Header | undefined {
-    return this.#files.get(base)?.header;
+  find(base: string): StoredFile | undefined {
+    return this.#files.get(base);
   }
 
-  copy(base: string, target: PayloadFile): void {
-    const { offset, size } = this.#files.get(base)!;
+  copy({ offset, size }: StoredFile, target: PayloadFile): void {
     const window = Buffer.allocUnsafe(Math.min(size, WINDOW));
     for (let at = 0; at < size; ) {
       const length = readSync(this.#fd, window, 0, Math.min(window.length, size - at), offset + at);
@@ -51,7 +50,7 @@ export class HardLinkStore {
 
 const WINDOW = 256 * 1024;
 
-interface StoredFile {
+export interface StoredFile {
   readonly header: Header;
   readonly offset: number;
   readonly size: number;
