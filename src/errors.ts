@@ -1,6 +1,6 @@
 /**
- * The one error of Varve. Whatever goes wrong for a caller arrives as a `VarveError` with a code out of a closed set,
- * the facts in `details`, and the original failure as `cause`. A plain `Error` is always a bug of ours.
+ * Whatever goes wrong for a caller arrives as a `VarveError` with a code out of a closed set, the facts in `details`,
+ * and the original failure as `cause`. A plain `Error` is always a bug of ours.
  */
 const CODES = {
   "invalid-argument": { status: 400, exit: 125 },
@@ -22,10 +22,14 @@ const CODES = {
   "no-space": { status: 507, exit: 1 },
 } as const;
 
+/** What went wrong, as far as a program can act on it. */
 export type ErrorCode = keyof typeof CODES;
+/** The facts: paths, digests, names, and `errno` where a system call failed. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
 /**
+ * The one error of Varve. Its message is Docker's where Docker has one.
+ *
  * @example
  * try {
  *   await store.inspect("nginx");
@@ -57,7 +61,10 @@ export class VarveError extends Error {
 }
 
 /** Narrows a caught value, optionally to one code. */
-export function isVarveError(error: unknown, code?: ErrorCode): error is VarveError {
+export function isVarveError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is VarveError & { readonly code: Code } {
   return error instanceof VarveError && (code === undefined || error.code === code);
 }
 

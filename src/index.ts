@@ -1,28 +1,72 @@
 /**
  * `varve`: Docker's image and layer store for Node programs, without a daemon.
  *
+ * `openStore` gives a `Store`, which does whatever the command does. Errors are `VarveError`s. Names in images are bytes;
+ * `toText` makes them readable. `varve/tar` is the tar codec alone, `varve/driver` the contract of a driver,
+ * `varve/testing` what every driver and every store behind the contracts is tested with.
+ *
  * @example
  * import { openStore } from "varve";
  *
  * await using store = await openStore({ root: "/tmp/images" });
  * const [image] = await store.load("image.tar", { onEvent: (event) => console.log(event.kind) });
  * for await (const chunk of store.read(image.id, "/etc/os-release")) process.stdout.write(chunk);
+ *
+ * @example <caption>Act on what went wrong</caption>
+ * import { isVarveError, openStore } from "varve";
+ *
+ * await using store = await openStore();
+ * try {
+ *   await store.remove("nginx:latest");
+ * } catch (error) {
+ *   if (isVarveError(error, "not-found")) console.log("it was not there");
+ *   else if (isVarveError(error, "conflict")) console.log(error.message);
+ *   else throw error;
+ * }
+ *
+ * @example <caption>Copy an image from one root to another, and stop after a minute</caption>
+ * import { openStore } from "varve";
+ *
+ * const signal = AbortSignal.timeout(60_000);
+ * await using source = await openStore({ root: "/var/lib/docker" });
+ * await using target = await openStore({ root: "/tmp/images" });
+ * await target.load(source.save(["nginx:latest"], { signal }), { signal });
  */
 
+import type { Store } from "./engine/store.ts";
+import type { StoreOptions } from "./engine/workspace.ts";
+
+export type { LayerProgress } from "./archive/archive.ts";
+export type { LoadEvent, LoadedImage } from "./archive/load.ts";
+export type { SaveFormat } from "./archive/save.ts";
 export type { ChainID, DiffID } from "./digest/chain-id.ts";
-export type { Digest } from "./digest/digest.ts";
+export type { Algorithm, Digest } from "./digest/digest.ts";
 export type { Durability } from "./driver/driver.ts";
+export type { CopyInOptions } from "./engine/copy-in.ts";
 export { defaultRoot } from "./engine/data-root.ts";
 export type { StoreEvent } from "./engine/events.ts";
 export type { FileEntry } from "./engine/file-view.ts";
 export type { ImageFilters, PruneFilters } from "./engine/filters.ts";
 export type { HistoryEntry, ImageSummary, LayerSummary } from "./engine/images.ts";
+export type { InspectedConfig, InspectedContainer, InspectedImage } from "./engine/inspect.ts";
 export type { RemovedItem } from "./engine/removal-model.ts";
-export { type ContainerSummary, openStore, Store } from "./engine/store.ts";
+export type { ContainerSummary, Store } from "./engine/store.ts";
 export type { ContainerUsage, DiskUsage, ImageUsage, StoreInfo } from "./engine/usage.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
-export { type ErrorCode, isVarveError, VarveError } from "./errors.ts";
+export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
 export type { ImageID } from "./image/image.ts";
 export type { ByteSource } from "./io/byte-source.ts";
+export { type ByteString, fromBytes, fromText, toBytes, toText } from "./sys/byte-string.ts";
 export type { FileKind } from "./sys/stat.ts";
 export type { Time } from "./sys/time.ts";
+
+/**
+ * Opens a data-root. Nothing is written before the first change, and nothing of the engine is loaded before the first
+ * call.
+ *
+ * @throws VarveError `conflict` when several drivers have left trees there, `permission` when it cannot be read
+ */
+export async function openStore(options: StoreOptions = {}): Promise<Store> {
+  const engine = await import("./engine/store.ts");
+  return await engine.openStore(options);
+}

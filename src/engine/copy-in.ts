@@ -1,7 +1,7 @@
 import { VarveError } from "../errors.ts";
 import { TreeApplier } from "../fstree/apply.ts";
 import type { IdMap } from "../fstree/id-map.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { closeFile } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { statFile } from "../sys/stat.ts";
@@ -33,8 +33,7 @@ export async function copyIn(
   const applier = new TreeApplier(root, { semantics: "plain", idMap, noOverwriteDirNonDir });
   try {
     const disassembler = new Disassembler({ line: () => {}, tree: new Below(cleanName(directory), applier) });
-    for await (const chunk of tar) {
-      signal?.throwIfAborted();
+    for await (const chunk of abortable(tar, signal)) {
       disassembler.write(chunk);
     }
     disassembler.end();

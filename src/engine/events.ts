@@ -38,7 +38,9 @@ export class EventLog {
    * The events from `since` to `until` (nanoseconds), oldest first. Without `until` it goes on as events happen, until
    * `signal` aborts.
    */
-  async *read(options: { since?: bigint; until?: bigint; signal?: AbortSignal } = {}): AsyncGenerator<StoreEvent> {
+  async *read(
+    options: { since?: bigint | undefined; until?: bigint | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<StoreEvent> {
     const { since = BigInt(nowNano()), until, signal } = options;
     let position = 0;
     let inode: number | undefined;

@@ -22,19 +22,24 @@ export interface FileView extends AsyncDisposable {
   read(path: ByteString): ByteSource;
 }
 
+/** A file, a directory or whatever else has a name in an image or a container. */
 export interface FileEntry {
-  /** The last component; `/` for the root. */
+  /** The last component, its bytes as they are (`toText` makes it readable); `/` for the root. */
   readonly name: ByteString;
   readonly kind: FileKind;
   /** The twelve permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Bytes of a file; 0 of everything else. */
   readonly size: number;
   readonly mtime: Time;
+  /** Of a symbolic link only. */
   readonly linkTarget?: ByteString;
+  /** Of a device; else 0. */
   readonly deviceMajor: number;
   readonly deviceMinor: number;
+  /** Extended attributes by their full names, such as `security.capability`. */
   readonly xattrs: ReadonlyMap<string, ByteString>;
   /** Equal for the names of one file. */
   readonly inode: string;

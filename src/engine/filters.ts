@@ -1,25 +1,28 @@
 import { VarveError } from "../errors.ts";
 
-/** The filters of `docker images` and `docker image prune`, as they reach the engine. */
+/** The filters of `docker images`. */
 export interface ImageFilters {
-  readonly dangling?: boolean;
+  readonly dangling?: boolean | undefined;
   /** `key` or `key=value`; all must match. */
-  readonly label?: readonly string[];
+  readonly label?: readonly string[] | undefined;
   /** An image name: only images created before it. */
-  readonly before?: string;
+  readonly before?: string | undefined;
   /** An image name: only images created after it. */
-  readonly since?: string;
+  readonly since?: string | undefined;
   /** Patterns on familiar names, such as `lib*:1.?`; one must match. */
-  readonly reference?: readonly string[];
+  readonly reference?: readonly string[] | undefined;
   /** A time (RFC 3339, Unix seconds) or a duration back from now (`24h`): only images created before it. */
-  readonly until?: string;
+  readonly until?: string | undefined;
 }
 
+/** The filters of `docker image prune`. */
 export interface PruneFilters {
-  readonly until?: string;
-  readonly label?: readonly string[];
+  /** As in `ImageFilters`. */
+  readonly until?: string | undefined;
+  /** As in `ImageFilters`. */
+  readonly label?: readonly string[] | undefined;
   /** Images that carry one of these stay. */
-  readonly "label!"?: readonly string[];
+  readonly "label!"?: readonly string[] | undefined;
 }
 
 /** Whether labels hold every `key` and `key=value` that is asked for. */

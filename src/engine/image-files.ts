@@ -1,7 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import type { LayerContent } from "../driver/driver.ts";
 import { VarveError } from "../errors.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { abortable, type ByteSource } from "../io/byte-source.ts";
 import type { Layer } from "../layer/layer.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import type { FileKind } from "../sys/stat.ts";
@@ -26,10 +26,10 @@ export class ImageFiles implements FileView {
    * await using files = await ImageFiles.open(layers);
    * files.list(fromText("/etc"));
    */
-  static async open(layers: readonly Layer[]): Promise<ImageFiles> {
+  static async open(layers: readonly Layer[], signal?: AbortSignal): Promise<ImageFiles> {
     const files = new ImageFiles(layers);
     for (const [index, layer] of layers.entries())
-      for await (const header of readHeaders(layer.splitStream())) files.#add(header, index);
+      for await (const header of readHeaders(abortable(layer.splitStream(), signal))) files.#add(header, index);
     return files;
   }
 

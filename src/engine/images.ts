@@ -52,7 +52,7 @@ export interface LayerSummary {
 /** Newest first, as `docker images` shows them: without `all`, intermediate images stay away. */
 export function listImages(
   { images, references, containers }: Workspace,
-  options: { all?: boolean; filters?: ImageFilters },
+  options: { all?: boolean | undefined; filters?: ImageFilters | undefined },
   find: (name: string) => Image,
 ): ImageSummary[] {
   const { all = false, filters = {} } = options;

@@ -1,5 +1,6 @@
 import type { ChainID } from "../digest/chain-id.ts";
 import type { ImageID } from "../image/image.ts";
+import { throwIfCancelled } from "../io/byte-source.ts";
 import { familiarString } from "../reference/reference.ts";
 import type { RemovalModel, RemovalStep } from "./removal.ts";
 import type { Workspace } from "./workspace.ts";
@@ -43,11 +44,20 @@ export function describeSteps(steps: readonly RemovalStep[]): RemovedItem[] {
   );
 }
 
-/** Carries a plan out, inside the commit section in which it was made. */
-export async function carryOut(workspace: Workspace, steps: readonly RemovalStep[]): Promise<RemovedItem[]> {
+/**
+ * Carries a plan out, inside the commit section in which it was made.
+ *
+ * @throws VarveError `cancelled` between two steps; those before it are done
+ */
+export async function carryOut(
+  workspace: Workspace,
+  steps: readonly RemovalStep[],
+  signal: AbortSignal | undefined,
+): Promise<RemovedItem[]> {
   const { references, images, events } = workspace;
   const removed: RemovedItem[] = [];
   for (const step of steps) {
+    throwIfCancelled(signal);
     const event = (action: string, id: ImageID, name: string): void =>
       events.append({ type: "image", action, id, attributes: { name } });
     if (step.kind === "untag") {

@@ -60,6 +60,30 @@ describe("the root lock", () => {
     expect(reader.refreshes()).toBe(1);
   });
 
+  test("whoever is tired of waiting leaves, and its work is not done", async () => {
+    const [holder, reader, writer] = [open(), open(), open()];
+    let letGo = (): void => {};
+    const held = holder.lock.commit(
+      () =>
+        new Promise<void>((resolve) => {
+          letGo = resolve;
+        }),
+    );
+    await sleep(5);
+    let worked = 0;
+    const work = (): number => worked++;
+    const impatient = [
+      reader.lock.read(work, AbortSignal.timeout(20)),
+      writer.lock.commit(work, AbortSignal.timeout(20)),
+    ];
+    for (const { status, reason } of (await Promise.allSettled(impatient)) as PromiseRejectedResult[])
+      expect([status, reason.code]).toEqual(["rejected", "cancelled"]);
+    letGo();
+    await held;
+    expect(worked).toBe(0);
+    expect(await reader.lock.read(() => "next")).toBe("next");
+  });
+
   test("what a dockerd changed without a stamp is noticed too", async () => {
     const reader = open();
     writeFileSync(join(root, "watched"), "");

@@ -44,24 +44,28 @@ export class RootLock {
     this.#stamp = this.#readStamp();
   }
 
-  /** Runs `work` on memory that is as new as the disk, while nobody changes it. Writes nothing, not even a lock file. */
-  async read<T>(work: () => Promise<T> | T): Promise<T> {
+  /**
+   * Runs `work` on memory that is as new as the disk, while nobody changes it. Writes nothing, not even a lock file.
+   *
+   * @param signal ends the wait for other processes; `work` is not interrupted
+   */
+  async read<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     if (this.#inside() !== undefined) return await work();
     return await this.#enter("read", async () => {
-      using _lock = await this.#acquireShared();
+      using _lock = await this.#acquireShared(signal);
       await this.#catchUp();
       return await work();
     });
   }
 
-  /** Runs `work` alone among all processes, on memory that is as new as the disk. */
-  async commit<T>(work: () => Promise<T> | T): Promise<T> {
+  /** Runs `work` alone among all processes, on memory that is as new as the disk. @param signal as for `read` */
+  async commit<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const kind = this.#inside();
     if (kind === "commit") return await work();
     if (kind === "read") throw new Error("a reading section cannot change the root");
     return await this.#enter("commit", async () => {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      using _lock = await FileLock.acquire(this.#lockPath, "exclusive");
+      using _lock = await FileLock.acquire(this.#lockPath, "exclusive", { signal });
       this.#beforeCommit();
       await this.#catchUp();
       try {
@@ -90,10 +94,10 @@ export class RootLock {
     return turn;
   }
 
-  async #acquireShared(): Promise<FileLock | undefined> {
+  async #acquireShared(signal: AbortSignal | undefined): Promise<FileLock | undefined> {
     try {
       statSync(this.#lockPath);
-      return await FileLock.acquire(this.#lockPath, "shared");
+      return await FileLock.acquire(this.#lockPath, "shared", { signal });
     } catch (error) {
       // Nobody of us has changed this root yet, or we may only look at it.
       if (["ENOENT", "EACCES", "EPERM", "EROFS"].includes(errnoOf(error) ?? "")) return undefined;

@@ -1,20 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LayerProgress } from "../archive/archive.ts";
-import { commitContainer } from "../archive/commit.ts";
-import { exportContainer } from "../archive/export.ts";
-import { importImage } from "../archive/import.ts";
-import { type LoadEvent, type LoadedImage, load } from "../archive/load.ts";
-import { type SaveFormat, saveImages } from "../archive/save.ts";
-import { openStoreSource } from "../archive/store-source.ts";
+import type { LoadEvent, LoadedImage } from "../archive/load.ts";
+import type { SaveFormat } from "../archive/save.ts";
 import { shortID } from "../digest/random-id.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { Image, ImageID } from "../image/image.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { abortable, type ByteSource } from "../io/byte-source.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
 import { familiarString } from "../reference/reference.ts";
-import { fromText, toText } from "../sys/byte-string.ts";
+import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type Container, commandOf, configOf } from "./containers.ts";
 import { type CopyInOptions, copyIn } from "./copy-in.ts";
 import { createContainer } from "./create-container.ts";
@@ -32,7 +28,7 @@ import {
   listImages,
   tagImage,
 } from "./images.ts";
-import { inspectContainer, inspectImage, statusOf } from "./inspect.ts";
+import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage, statusOf } from "./inspect.ts";
 import { MountedFiles } from "./mounted-files.ts";
 import { planPrune, planRemoval, type RemovalStep } from "./removal.ts";
 import { carryOut, describeSteps, modelOf, type RemovedItem } from "./removal-model.ts";
@@ -40,12 +36,16 @@ import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts
 import { type FoundImage, type StoreOptions, Workspace } from "./workspace.ts";
 
 /**
- * An open data-root, and everything that the command can do with it.
+ * An open data-root, and everything that the command can do with it. `openStore` opens one.
  *
  * Names are Docker's: an image is named by its id, a reference or a prefix of its id, a container by its id, its name or a
  * prefix of its id. Methods that read see the root as it is at that moment, also after other processes changed it;
- * methods that write fail with `locked` while a dockerd lives on the root. Long work takes an `AbortSignal`: aborted, it
- * fails with `cancelled` and leaves nothing behind.
+ * methods that write fail with `locked` while a dockerd lives on the root. Whatever fails, fails with a `VarveError`.
+ *
+ * Long work takes an `AbortSignal`: aborted, it fails with `cancelled` and leaves nothing behind. Methods that give a
+ * `ByteSource` begin when it is first read, and fail there; who does not read to the end leaves the loop or calls
+ * `return`. The chunks are the reader's to keep, so the stream may be piped and collected (`Readable.from`,
+ * `Array.fromAsync`).
  *
  * @example
  * await using store = await openStore({ root: "/var/lib/docker" });
@@ -54,8 +54,17 @@ import { type FoundImage, type StoreOptions, Workspace } from "./workspace.ts";
 export class Store implements AsyncDisposable {
   readonly #workspace: Workspace;
 
-  constructor(workspace: Workspace) {
+  private constructor(workspace: Workspace) {
     this.#workspace = workspace;
+  }
+
+  /** What `openStore` does. */
+  static async open(options: StoreOptions = {}): Promise<Store> {
+    try {
+      return new Store(await Workspace.open(options));
+    } catch (error) {
+      throw asVarveError(error);
+    }
   }
 
   /** The data-root, absolute; with user namespace remapping the directory below it that is in use. */
@@ -72,18 +81,19 @@ export class Store implements AsyncDisposable {
    * Takes in the images of an archive (`docker save` of any age, an OCI layout) or of an OCI layout's directory. Layers
    * that are there already are not read.
    *
-   * @param source the path of a file, a directory or a pipe; or the bytes as they come
-   * @throws VarveError `invalid-archive`, `too-large`, `no-space`; what was loaded before it stays, nothing else does
+   * @param source the path of a file, a directory or a pipe; or the bytes as they come, such as a `Readable`
+   * @throws VarveError `invalid-archive`, `too-large`, `no-space`; the images before the bad one stay, nothing else does
    * @example
    * await store.load("image.tar", { onEvent: (event) => console.log(event.kind) });
    */
   load(
     source: string | ByteSource,
-    options: { signal?: AbortSignal; onEvent?: (event: LoadEvent) => void } = {},
+    options: { signal?: AbortSignal | undefined; onEvent?: ((event: LoadEvent) => void) | undefined } = {},
   ): Promise<LoadedImage[]> {
     const workspace = this.#workspace;
     return this.#long(async () => {
-      await workspace.prepareToWrite();
+      const { load } = await import("../archive/load.ts");
+      await workspace.prepareToWrite(options.signal);
       const { limits, events } = workspace;
       const temporary = workspace.temporaryDirectory();
       using lease = workspace.lease();
@@ -98,18 +108,29 @@ export class Store implements AsyncDisposable {
    * a stream that fails has given no archive.
    *
    * @param names a tag, a name for all its tags, an id or the beginning of one
+   * @param options.format `docker` unless said
+   * @throws VarveError `not-found`, `ambiguous`, `unsupported` for an image without layers, `corrupt`
    * @example
    * await pipeline(store.save(["nginx:latest"]), createWriteStream("nginx.tar"));
    */
   async *save(
     names: readonly string[],
-    options: { format?: SaveFormat; signal?: AbortSignal; onEvent?: (event: LayerProgress) => void } = {},
+    options: {
+      format?: SaveFormat | undefined;
+      signal?: AbortSignal | undefined;
+      onEvent?: ((event: LayerProgress) => void) | undefined;
+    } = {},
   ): ByteSource {
     const workspace = this.#workspace;
+    const { format, signal, onEvent } = options;
     try {
+      const { saveImages } = await import("../archive/save.ts");
+      const { openStoreSource } = await import("../archive/store-source.ts");
       using lease = workspace.lease();
-      await using source = await lease.run(() => workspace.read(() => openStoreSource(names, workspace.stores)));
-      yield* saveImages(source.images, { signal: options.signal, onLayer: options.onEvent });
+      await using source = await lease.run(() =>
+        workspace.read(() => openStoreSource(names, workspace.stores), signal),
+      );
+      yield* copies(saveImages(source.images, { format, signal, onLayer: onEvent }));
     } catch (error) {
       throw asVarveError(error);
     }
@@ -118,23 +139,28 @@ export class Store implements AsyncDisposable {
   /**
    * Makes an image of one layer out of a tar of a file tree, compressed or not.
    *
+   * @param source a path, or the bytes as they come
+   * @param options.reference what it is to be called; without it the image has no name
+   * @param options.message the comment in its history
    * @param options.changes Dockerfile instructions for its config, such as `CMD ["/bin/sh"]`
+   * @param options.onBytes told how much of the uncompressed tar has been read
    * @example
    * await store.import("rootfs.tar.xz", { reference: "base:1", changes: ['CMD ["/bin/sh"]'] });
    */
   import(
     source: string | ByteSource,
     options: {
-      reference?: string;
-      message?: string;
-      changes?: string[];
-      signal?: AbortSignal;
-      onBytes?: (total: number) => void;
+      reference?: string | undefined;
+      message?: string | undefined;
+      changes?: readonly string[] | undefined;
+      signal?: AbortSignal | undefined;
+      onBytes?: ((total: number) => void) | undefined;
     } = {},
   ): Promise<ImageID> {
     const workspace = this.#workspace;
     return this.#long(async () => {
-      await workspace.prepareToWrite();
+      const { importImage } = await import("../archive/import.ts");
+      await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
       const { stores, limits, events } = workspace;
       const id = await lease.run(() => importImage(source, stores, { ...options, limits }));
@@ -144,12 +170,12 @@ export class Store implements AsyncDisposable {
   }
 
   /** Newest first; intermediate images only with `all`. */
-  images(options: { all?: boolean; filters?: ImageFilters } = {}): Promise<ImageSummary[]> {
+  images(options: { all?: boolean | undefined; filters?: ImageFilters | undefined } = {}): Promise<ImageSummary[]> {
     return this.#read(() => listImages(this.#workspace, options, (name) => this.#workspace.find(name).image));
   }
 
-  /** Docker's own JSON of `docker image inspect`. */
-  inspect(name: string): Promise<object> {
+  /** Docker's own document of `docker image inspect`. @throws VarveError `not-found`, `ambiguous` */
+  inspect(name: string): Promise<InspectedImage> {
     return this.#read(async () => {
       const { image } = this.#workspace.find(name);
       if (image.chainID === undefined) return inspectImage(this.#workspace, image, null);
@@ -190,40 +216,57 @@ export class Store implements AsyncDisposable {
    * @param options.force removes an image with several tags, or one that a stopped container uses
    * @param options.noPrune keeps untagged parents
    * @param options.dryRun only tells what would go
+   * @param options.signal heeded between two images; what went before that is gone
    * @returns what went, in order
    * @throws VarveError `conflict` with Docker's text
    */
-  remove(name: string, options: { force?: boolean; noPrune?: boolean; dryRun?: boolean } = {}): Promise<RemovedItem[]> {
+  remove(
+    name: string,
+    options: {
+      force?: boolean | undefined;
+      noPrune?: boolean | undefined;
+      dryRun?: boolean | undefined;
+      signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<RemovedItem[]> {
     const plan = (): RemovalStep[] => {
       const { image, reference }: FoundImage = this.#workspace.find(name);
       const target = { image: image.id, ...(reference === undefined ? {} : { reference }) };
       const { force = false, noPrune = false } = options;
       return planRemoval(modelOf(this.#workspace), target, { force, prune: !noPrune });
     };
-    if (options.dryRun === true) return this.#read(() => describeSteps(plan()));
-    return this.#commit(() => carryOut(this.#workspace, plan()));
+    const { dryRun = false, signal } = options;
+    if (dryRun) return this.#read(() => describeSteps(plan()), signal);
+    return this.#commit(() => carryOut(this.#workspace, plan(), signal), signal);
   }
 
   /**
    * Removes dangling images, or with `all` every image without a container.
    *
+   * @param options.dryRun only tells what would go
+   * @param options.signal heeded between two images; what went before that is gone
    * @returns what went, and the bytes of the layers among it
    */
   prune(
-    options: { all?: boolean; filters?: PruneFilters; dryRun?: boolean } = {},
+    options: {
+      all?: boolean | undefined;
+      filters?: PruneFilters | undefined;
+      dryRun?: boolean | undefined;
+      signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<{ removed: RemovedItem[]; reclaimed: number }> {
-    const { all = false, filters = {}, dryRun = false } = options;
+    const { all = false, filters = {}, dryRun = false, signal } = options;
     const work = async (): Promise<{ removed: RemovedItem[]; reclaimed: number }> => {
       const sizes = this.#workspace.layers.map();
       const steps = planPrune(modelOf(this.#workspace), this.#pruneCandidates(all, filters), all);
-      const removed = dryRun ? describeSteps(steps) : await carryOut(this.#workspace, steps);
+      const removed = dryRun ? describeSteps(steps) : await carryOut(this.#workspace, steps, signal);
       const reclaimed = removed.reduce(
         (sum, item) => sum + ("deleted" in item ? (sizes.get(item.deleted as ImageID)?.size ?? 0) : 0),
         0,
       );
       return { removed, reclaimed };
     };
-    return dryRun ? this.#read(work) : this.#commit(work);
+    return dryRun ? this.#read(work, signal) : this.#commit(work, signal);
   }
 
   /**
@@ -231,7 +274,7 @@ export class Store implements AsyncDisposable {
    *
    * @returns its id
    */
-  create(image: string, options: { name?: string } = {}): Promise<string> {
+  create(image: string, options: { name?: string | undefined } = {}): Promise<string> {
     return this.#long(async () => {
       await this.#workspace.prepareToWrite();
       const found = await this.#workspace.read(() => this.#workspace.find(image).image);
@@ -240,7 +283,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** Newest first. With `size` also what each container wrote, which takes a look at its files. */
-  containers(options: { size?: boolean } = {}): Promise<ContainerSummary[]> {
+  containers(options: { size?: boolean | undefined } = {}): Promise<ContainerSummary[]> {
     return this.#read(async () => {
       const { containers, layers, references, warn } = this.#workspace;
       const summaries: ContainerSummary[] = [];
@@ -267,8 +310,8 @@ export class Store implements AsyncDisposable {
     });
   }
 
-  /** Docker's JSON of `docker container inspect`, as far as the records tell. */
-  inspectContainer(name: string): Promise<object> {
+  /** Docker's document of `docker container inspect`, as far as the records tell. */
+  inspectContainer(name: string): Promise<InspectedContainer> {
     return this.#read(async () => {
       const container = this.#workspace.containers.find(name);
       const host = readFileSync(join(this.root, "containers", container.id, "hostconfig.json"), "utf8");
@@ -276,7 +319,7 @@ export class Store implements AsyncDisposable {
     });
   }
 
-  /** What a container changed, as `docker diff`. */
+  /** What a container changed, as `docker diff`: `C` for changed, `A` for added, `D` for deleted. */
   diff(name: string): Promise<{ kind: "C" | "A" | "D"; path: string }[]> {
     return this.#long(async () => {
       const layer = await this.#workspace.read(() => this.#writable(this.#workspace.containers.find(name)));
@@ -292,16 +335,17 @@ export class Store implements AsyncDisposable {
   commit(
     name: string,
     options: {
-      reference?: string;
-      author?: string;
-      message?: string;
-      changes?: string[];
-      signal?: AbortSignal;
+      reference?: string | undefined;
+      author?: string | undefined;
+      message?: string | undefined;
+      changes?: readonly string[] | undefined;
+      signal?: AbortSignal | undefined;
     } = {},
   ): Promise<ImageID> {
     const workspace = this.#workspace;
     return this.#long(async () => {
-      await workspace.prepareToWrite();
+      const { commitContainer } = await import("../archive/commit.ts");
+      await workspace.prepareToWrite(options.signal);
       const source = await workspace.read(() => {
         const container = workspace.containers.find(name);
         const { id, image } = container;
@@ -319,11 +363,12 @@ export class Store implements AsyncDisposable {
   }
 
   /** A tar of a container's whole file system, as `docker export`. Needs root. */
-  async *export(name: string, options: { signal?: AbortSignal } = {}): ByteSource {
+  async *export(name: string, options: { signal?: AbortSignal | undefined } = {}): ByteSource {
     try {
+      const { exportContainer } = await import("../archive/export.ts");
       const { containers, driver, warn } = this.#workspace;
       const layer = await this.#workspace.read(() => this.#writable(containers.find(name)));
-      yield* exportContainer(layer, { idMap: driver.idMap, signal: options.signal, onWarning: warn });
+      yield* copies(exportContainer(layer, { idMap: driver.idMap, signal: options.signal, onWarning: warn }));
     } catch (error) {
       throw asVarveError(error);
     }
@@ -333,8 +378,12 @@ export class Store implements AsyncDisposable {
    * Deletes a container and its writable layer.
    *
    * @param options.force also when its record says that it runs
+   * @param options.dryRun only tells, by not failing, that it could be deleted
    */
-  removeContainer(name: string, options: { force?: boolean; dryRun?: boolean } = {}): Promise<void> {
+  removeContainer(
+    name: string,
+    options: { force?: boolean | undefined; dryRun?: boolean | undefined } = {},
+  ): Promise<void> {
     const check = (): Container => {
       const container = this.#workspace.containers.find(name);
       if (container.running && options.force !== true)
@@ -378,39 +427,69 @@ export class Store implements AsyncDisposable {
     });
   }
 
-  /** What a path in a container or an image is. @param options.follow a link at the end, too */
-  stat(target: string, path: string, options: { follow?: boolean } = {}): Promise<FileEntry> {
-    return this.#view(target, async (view) => view.stat(fromText(path), options));
+  /**
+   * What a path in a container or an image is. Looking into an image needs neither root nor a mount; into a container,
+   * root.
+   *
+   * @param path text; or bytes, for names that are no UTF-8
+   * @param options.follow whether a link at the end is followed, as those on the way are
+   * @throws VarveError `not-found`
+   */
+  stat(
+    target: string,
+    path: string | Uint8Array,
+    options: { follow?: boolean | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<FileEntry> {
+    const follow = options.follow === true;
+    return this.#view(target, options.signal, (view) => view.stat(bytesOf(path), { follow }));
   }
 
-  /** What a directory in a container or an image holds, by name. */
-  list(target: string, path: string): Promise<FileEntry[]> {
-    return this.#view(target, async (view) => view.list(fromText(path)));
+  /** What a directory in a container or an image holds, by name. @throws VarveError `not-found`, `invalid-argument` */
+  list(
+    target: string,
+    path: string | Uint8Array,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<FileEntry[]> {
+    return this.#view(target, options.signal, (view) => view.list(bytesOf(path)));
   }
 
   /**
    * The content of a file in a container or an image.
    *
+   * @throws VarveError `not-found`, `invalid-argument` for what is no file
    * @example
    * for await (const chunk of store.read("nginx", "/etc/passwd")) process.stdout.write(chunk);
    */
-  async *read(target: string, path: string): ByteSource {
-    yield* this.#streamOf(target, (view) => view.read(fromText(path)));
+  async *read(
+    target: string,
+    path: string | Uint8Array,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): ByteSource {
+    yield* this.#streamOf(target, options.signal, (view) => view.read(bytesOf(path)));
   }
 
-  /** A tar of a file or directory in a container or an image, under its last name, as `docker cp` gets it. */
-  async *archive(target: string, path: string): ByteSource {
-    yield* this.#streamOf(target, (view) => archiveOf(view, fromText(path)));
+  /**
+   * A tar of a file or directory in a container or an image, under its last name, as `docker cp` gets it.
+   *
+   * @example
+   * await pipeline(store.archive("nginx", "/etc/nginx"), createWriteStream("nginx-config.tar"));
+   */
+  async *archive(
+    target: string,
+    path: string | Uint8Array,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): ByteSource {
+    yield* this.#streamOf(target, options.signal, (view) => archiveOf(view, bytesOf(path)));
   }
 
-  /** Unpacks a tar into a directory of a container. Needs root. */
-  copyIn(name: string, path: string, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
+  /** Unpacks a tar into a directory of a container. Needs root. @throws VarveError `not-found`, `invalid-archive` */
+  copyIn(name: string, path: string | Uint8Array, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
     return this.#long(async () => {
-      await this.#workspace.prepareToWrite();
+      await this.#workspace.prepareToWrite(options.signal);
       const layer = await this.#workspace.read(() => this.#writable(this.#workspace.containers.find(name)));
       const mounted = await layer.mount();
       try {
-        await copyIn(mounted, fromText(path), tar, this.#workspace.driver.idMap, options);
+        await copyIn(mounted, bytesOf(path), tar, this.#workspace.driver.idMap, options);
       } finally {
         await layer.unmount();
       }
@@ -422,19 +501,27 @@ export class Store implements AsyncDisposable {
     return this.#read(() => diskUsage(this.#workspace));
   }
 
+  /** The root, its driver and what is in it, for a person to see. */
   info(): Promise<StoreInfo> {
     return this.#read(() => storeInfo(this.#workspace));
   }
 
   /**
-   * What happens on the root, whoever does it, as long as it is Varve. Times are nanoseconds since the epoch; without
-   * `until` it goes on until the signal aborts.
+   * What happens on the root, whoever does it, as long as it is Varve. Times are nanoseconds since the epoch.
+   *
+   * @param options.since the first moment; now unless said
+   * @param options.until the last moment; without it, it goes on until the signal aborts, which is no error
+   * @example
+   * for await (const { type, action, id } of store.events({ since: 0n, until: BigInt(Date.now()) * 1_000_000n }))
+   *   console.log(type, action, id);
    */
-  events(options: { since?: bigint; until?: bigint; signal?: AbortSignal } = {}): AsyncIterable<StoreEvent> {
+  events(
+    options: { since?: bigint | undefined; until?: bigint | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncIterable<StoreEvent> {
     return this.#workspace.events.read(options);
   }
 
-  /** Nothing may be under way any more. */
+  /** To be called when nothing is under way any more; `await using` does it. */
   async close(): Promise<void> {}
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -476,24 +563,28 @@ export class Store implements AsyncDisposable {
       .map(([id]) => id);
   }
 
-  async #view<T>(target: string, work: (view: FileView) => Promise<T>): Promise<T> {
+  async #view<T>(target: string, signal: AbortSignal | undefined, work: (view: FileView) => T): Promise<T> {
     return await this.#long(async () => {
-      await using opened = await this.#open(target);
-      return await work(opened.view);
+      await using opened = await this.#open(target, signal);
+      return work(opened.view);
     });
   }
 
-  async *#streamOf(target: string, stream: (view: FileView) => ByteSource): ByteSource {
+  async *#streamOf(
+    target: string,
+    signal: AbortSignal | undefined,
+    stream: (view: FileView) => ByteSource,
+  ): ByteSource {
     try {
-      await using opened = await this.#open(target);
-      yield* stream(opened.view);
+      await using opened = await this.#open(target, signal);
+      yield* copies(abortable(stream(opened.view), signal));
     } catch (error) {
       throw asVarveError(error);
     }
   }
 
   /** What is opened last is closed first. */
-  async #open(target: string): Promise<AsyncDisposable & { view: FileView }> {
+  async #open(target: string, signal: AbortSignal | undefined): Promise<AsyncDisposable & { view: FileView }> {
     const workspace = this.#workspace;
     const closers: (() => unknown)[] = [];
     const close = async (): Promise<void> => {
@@ -511,10 +602,10 @@ export class Store implements AsyncDisposable {
             closers.push(() => layer.release());
             return layer;
           });
-        }),
+        }, signal),
       );
       const view = Array.isArray(found)
-        ? await ImageFiles.open(found)
+        ? await ImageFiles.open(found, signal)
         : new MountedFiles(await found.mount(), workspace.driver.idMap, () => found.unmount());
       closers.push(() => view[Symbol.asyncDispose]());
       return { view, [Symbol.asyncDispose]: close };
@@ -528,12 +619,12 @@ export class Store implements AsyncDisposable {
     return imageLayers(this.#workspace, image).map(({ chainID }) => chainID);
   }
 
-  #read<T>(work: () => Promise<T> | T): Promise<T> {
-    return this.#long(() => this.#workspace.read(work));
+  #read<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    return this.#long(() => this.#workspace.read(work, signal));
   }
 
-  #commit<T>(work: () => Promise<T> | T): Promise<T> {
-    return this.#long(() => this.#workspace.commit(work));
+  #commit<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    return this.#long(() => this.#workspace.commit(work, signal));
   }
 
   async #long<T>(work: () => Promise<T>): Promise<T> {
@@ -545,15 +636,19 @@ export class Store implements AsyncDisposable {
   }
 }
 
+/** One line of `docker ps -a`. */
 export interface ContainerSummary {
   readonly id: string;
   readonly name: string;
   /** As the user named it. */
   readonly image: string;
   readonly imageID: ImageID;
+  /** RFC 3339 with nanoseconds. */
   readonly created: string;
   readonly command: string;
+  /** `created`, `running`, `exited` and so on. */
   readonly status: string;
+  /** Bytes that it wrote; only where they were asked for and its writable layer can be read. */
   readonly size?: number;
 }
 
@@ -563,11 +658,17 @@ export interface ContainerSummary {
  * @throws VarveError `conflict` when several drivers have left trees there, `permission` when it cannot be read
  */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
-  try {
-    return new Store(await Workspace.open(options));
-  } catch (error) {
-    throw asVarveError(error);
-  }
+  return await Store.open(options);
+}
+
+/** A path that a caller gave. */
+function bytesOf(path: string | Uint8Array): ByteString {
+  return typeof path === "string" ? fromText(path) : fromBytes(path);
+}
+
+/** Chunks that stay as they are: inside, their memory is used again as soon as the next one is asked for. */
+async function* copies(source: ByteSource): ByteSource {
+  for await (const chunk of source) yield Buffer.from(chunk);
 }
 
 const LETTERS: Readonly<Record<Change["kind"], "C" | "A" | "D">> = { modified: "C", added: "A", deleted: "D" };

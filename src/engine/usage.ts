@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, release, totalmem } from "node:os";
 import type { ChainID } from "../digest/chain-id.ts";
+import type { Durability } from "../driver/driver.ts";
 import type { ImageID } from "../image/image.ts";
 import { databaseOfRunningDockerd } from "./dockerd.ts";
 import type { Workspace } from "./workspace.ts";
@@ -45,7 +46,7 @@ export interface StoreInfo {
   readonly root: string;
   readonly driver: string;
   readonly driverStatus: readonly (readonly [name: string, value: string])[];
-  readonly durability: string;
+  readonly durability: Durability;
   readonly images: number;
   readonly layers: number;
   readonly containers: { readonly total: number; readonly running: number; readonly stopped: number };

@@ -128,25 +128,30 @@ export class Workspace {
     return { layers, images, references, commit: (work) => this.commit(work) };
   }
 
-  /** Looks at the stores while nobody changes them. */
-  read<T>(work: () => Promise<T> | T): Promise<T> {
-    return this.#lock.read(work);
+  /** Looks at the stores while nobody changes them. @param signal ends the wait for those who do */
+  read<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    return this.#lock.read(work, signal);
   }
 
-  /** Changes what others see, alone among all processes. @throws VarveError `locked` while a dockerd has the root */
-  commit<T>(work: () => Promise<T> | T): Promise<T> {
+  /**
+   * Changes what others see, alone among all processes.
+   *
+   * @param signal ends the wait for the others
+   * @throws VarveError `locked` while a dockerd has the root
+   */
+  commit<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     return this.#lock.commit(async () => {
       this.#makeRoot();
       return await work();
-    });
+    }, signal);
   }
 
   /** Before long work that ends in a commit: fails where the commit would, and reclaims what dead processes left. */
-  async prepareToWrite(): Promise<void> {
+  async prepareToWrite(signal?: AbortSignal): Promise<void> {
     await this.commit(async () => {
       this.#leases.sweep();
       await this.layers.cleanup();
-    });
+    }, signal);
   }
 
   /**

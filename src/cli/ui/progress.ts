@@ -70,7 +70,7 @@ export class Progress {
   }
 }
 
-/** Docker's bar and numbers (FORMATS 13.1). @example "[====>     ]  32.77kB/1.997MB", fifty columns wide inside */
+/** Docker's bar and numbers (FORMATS 13.1): `[====>     ]  32.77kB/1.997MB`, with fifty columns inside the bar. */
 export function progressBar({ current, total }: Pick<ProgressStep, "current" | "total">, columns: number): string {
   if (current <= 0 && total <= 0) return "";
   const done = humanSize(current).padStart(8);
