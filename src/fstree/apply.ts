@@ -117,8 +117,7 @@ export class TreeApplier implements EntrySink {
     try {
       return this.#unpack(header);
     } catch (error) {
-      // Docker does not mind the mark in what is no directory, as nothing can be hidden there.
-      if (errnoOf(error) === "ENOTDIR" && cleanName(header.name).endsWith(`/${OPAQUE_NAME}`)) return "split";
+      if (errnoOf(error) === "ENOTDIR" && this.#isIdleMark(header)) return "split";
       const target = header.type === TYPE.hardLink ? cleanName(header.linkname) : undefined;
       throw archiveFault(error, cleanName(header.name), target);
     }
@@ -144,6 +143,7 @@ export class TreeApplier implements EntrySink {
     try {
       file.end();
       this.#file = undefined;
+      file.close();
     } catch (error) {
       throw archiveFault(error, file.name);
     }
@@ -165,10 +165,7 @@ export class TreeApplier implements EntrySink {
 
   /** Closes everything that is open. Fine to call at any time, and twice. */
   abort(): void {
-    if (this.#closed) return;
-    this.#file?.abort();
-    this.#file = undefined;
-    this.#close();
+    if (!this.#closed) this.#close();
   }
 
   #countContent(length: number): void {
@@ -179,6 +176,8 @@ export class TreeApplier implements EntrySink {
 
   #close(): void {
     this.#closed = true;
+    this.#file?.close();
+    this.#file = undefined;
     this.#hardLinks?.close();
     this.#tree.close();
   }
@@ -239,10 +238,9 @@ export class TreeApplier implements EntrySink {
       end: () => {
         content.end();
         finishFile(fd, spot, this.#metadata(header));
-        closeSync(fd);
         this.#madeSize += content.position;
       },
-      abort: () => closeSync(fd),
+      close: () => closeSync(fd),
     };
     // A sparse file is rebuilt from the tar-split alone.
     if (header.payloadSize > 0 && header.sparse === undefined) this.#guard?.hold(spot, this.#tree.isDirect(spot));
@@ -316,12 +314,18 @@ export class TreeApplier implements EntrySink {
     return true;
   }
 
+  /** Docker does not mind the mark of an opaque directory in what is none, as nothing can be hidden there. */
+  #isIdleMark({ name }: Header): boolean {
+    const { semantics } = this.#options;
+    return (semantics === "overlay" || semantics === "layer") && cleanName(name).endsWith(`/${OPAQUE_NAME}`);
+  }
+
   #storeHardLink(spot: Spot, header: Header): void {
     this.#hardLinks ??= new HardLinkStore(this.#tree.root.fd);
     const store = this.#hardLinks;
     const content = store.begin();
     const end = () => store.keep(spot.base, header, content);
-    this.#file = { name: spot.name, content, end, abort() {} };
+    this.#file = { name: spot.name, content, end, close() {} };
   }
 
   /** A link into the store becomes a file of its own, with the metadata of the one in the store. */
@@ -370,8 +374,9 @@ export class TreeApplier implements EntrySink {
 interface FileInProgress {
   readonly name: ByteString;
   readonly content: PayloadFile;
+  /** Gives the file what it can only have when its content is there. */
   end(): void;
-  abort(): void;
+  close(): void;
 }
 
 /** What an ordinary user may give his own files without locking himself out or lending out his rights. */
