@@ -53,7 +53,7 @@ export class ArchiveDirectory implements ArchiveFiles {
       return this.#root.openFile(path);
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
+      if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ENAMETOOLONG") return undefined;
       if (errno === "EISDIR" || errno === "EINVAL" || errno === "ELOOP")
         throw new VarveError("invalid-archive", `invalid archive: "${toText(path)}" is not a file`, { errno }, error);
       throw error;

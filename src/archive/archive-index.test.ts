@@ -7,7 +7,7 @@ import { isVarveError } from "../errors.ts";
 import { fromText } from "../sys/byte-string.ts";
 import { type TarEntry, tarOf } from "../testing/tar-entries.ts";
 import { type ArchiveFiles, findFile, readFile } from "./archive-files.ts";
-import { openArchiveIndex } from "./archive-index.ts";
+import { indexFile } from "./archive-index.ts";
 
 describe("an archive index", () => {
   let scratch: string;
@@ -19,7 +19,7 @@ describe("an archive index", () => {
   async function index(tar: Uint8Array, members = 1000): Promise<ArchiveFiles> {
     const path = join(scratch, "archive.tar");
     writeFileSync(path, tar);
-    return await openArchiveIndex(openSync(path, "r"), statSync(path).size, { members });
+    return await indexFile(openSync(path, "r"), statSync(path).size, { members });
   }
 
   async function contentOf(entries: readonly TarEntry[], path: string): Promise<string | undefined> {
@@ -244,7 +244,7 @@ describe("an archive index", () => {
     );
     writeFileSync(path, header);
     truncateSync(path, 512 + size + 1024);
-    using files = await openArchiveIndex(openSync(path, "r"), statSync(path).size, { members: 10 });
+    using files = await indexFile(openSync(path, "r"), statSync(path).size, { members: 10 });
     expect(findFile(files, "huge")!.size).toBe(size);
   });
 });

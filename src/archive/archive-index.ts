@@ -5,34 +5,16 @@ import { fileSource, throwIfCancelled } from "../io/byte-source.ts";
 import { closeFile } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { type Header, TYPE } from "../tar/header.ts";
-import { TarReader, type TarSink } from "../tar/reader.ts";
+import { TarReader } from "../tar/reader.ts";
 import type { ArchiveFile, ArchiveFiles } from "./archive-files.ts";
 import { invalidMember, type Member, MemberTree } from "./member-tree.ts";
 
-/**
- * A tar on a seekable file, read in place: only the headers are read to find out what lies where, nothing is unpacked.
- *
- * @param fd the file, which the index owns from here on, also when this fails
- * @throws VarveError `invalid-archive` when the file is empty, no tar, or cut short
- */
-export async function openArchiveIndex(
-  fd: number,
-  size: number,
-  options: { readonly members: number; readonly signal?: AbortSignal | undefined },
-): Promise<ArchiveFiles> {
-  try {
-    const tree = await indexMembers(fd, size, options);
-    return new ArchiveIndex(fd, tree);
-  } catch (error) {
-    closeFile(fd);
-    throw error;
-  }
-}
-
-class ArchiveIndex implements ArchiveFiles {
+/** The members of a tar that lies in a file, read in place: nothing is unpacked. */
+export class ArchiveIndex implements ArchiveFiles {
   readonly #fd: number;
   readonly #tree: MemberTree;
 
+  /** @param fd belongs to the index from here on */
   constructor(fd: number, tree: MemberTree) {
     this.#fd = fd;
     this.#tree = tree;
@@ -61,56 +43,132 @@ function describe(member: Exclude<Member, { kind: "file" }>): string {
   return member.kind === "special" ? member.what : `a ${member.kind}`;
 }
 
-const WINDOW = 64 * 1024;
+/**
+ * Finds out what lies where in a tar that passes by, or of which only the headers are read.
+ *
+ * @throws VarveError `invalid-archive` when it is empty, no tar, or cut short
+ */
+export class ArchiveIndexer {
+  readonly tree: MemberTree;
+  /** Whether the end of the archive has passed; whatever follows it means nothing. */
+  ended = false;
+  readonly #reader: TarReader;
+  /** Bytes of the archive that the reader is done with. */
+  #position = 0;
+  #touched = false;
+  /** No member yet. */
+  #empty = true;
+  /** Payload that follows here and need not be written. */
+  #payload = 0;
+
+  /** @param members how many there may be */
+  constructor(members: number) {
+    this.tree = new MemberTree(members);
+    const count = (bytes: Uint8Array): void => {
+      this.#position += bytes.length;
+    };
+    const archiveEnd = (): void => {
+      this.ended = true;
+      this.#empty = false;
+    };
+    this.#reader = new TarReader({ raw: count, payload: count, header: (header) => this.#add(header), archiveEnd });
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#touched ||= chunk.length > 0;
+    this.#refusing(() => this.#reader.write(chunk));
+  }
+
+  /** Passes over the payload of the member whose header came last. @returns how long it is */
+  skipPayload(): number {
+    const length = this.#payload;
+    this.#payload = 0;
+    this.#position += length;
+    this.#reader.skipPayload();
+    return length;
+  }
+
+  end(): void {
+    if (!this.#touched) throw new VarveError("invalid-archive", "invalid archive: it is empty");
+    this.#refusing(() => this.#reader.end());
+  }
+
+  #add(header: Header): void {
+    this.#empty = false;
+    this.#payload = header.payloadSize;
+    const { name, linkname, type } = header;
+    if (type === TYPE.paxGlobal) return;
+    if (type === TYPE.hardLink) this.tree.link(name, linkname);
+    else this.tree.add(name, memberOf(header, this.#position));
+  }
+
+  #refusing(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!this.#empty || !isVarveError(error, "invalid-archive")) throw error;
+      const message = `invalid archive: it is not a tar (${error.message})`;
+      throw new VarveError("invalid-archive", message, error.details, error);
+    }
+  }
+}
+
+function memberOf(header: Header, offset: number): Member {
+  switch (header.type) {
+    case TYPE.file:
+      if (header.sparse !== undefined) return { kind: "special", what: "a sparse file" };
+      return { kind: "file", offset, size: header.payloadSize };
+    case TYPE.directory:
+      return { kind: "directory", entries: new Map() };
+    case TYPE.symlink:
+      return { kind: "symlink", target: header.linkname };
+    case TYPE.fifo:
+      return { kind: "special", what: "a fifo" };
+    case TYPE.charDevice:
+    case TYPE.blockDevice:
+      return { kind: "special", what: "a device" };
+    default:
+      return { kind: "special", what: `a member of type "${toText(header.type as ByteString)}"` };
+  }
+}
+
 const BLOCK = 512;
-/** Members between two looks at the signal. */
+/** Blocks between two looks at the signal. */
 const BREATH = 1000;
 
-async function indexMembers(
+/**
+ * Indexes a tar on a seekable file, of which it reads the headers alone.
+ *
+ * @param fd belongs to the index from here on, also when this fails
+ */
+export async function indexFile(
   fd: number,
   size: number,
   { members, signal }: { readonly members: number; readonly signal?: AbortSignal | undefined },
-): Promise<MemberTree> {
-  if (size === 0) throw new VarveError("invalid-archive", "invalid archive: it is empty");
-  const indexer = new Indexer(members);
-  const reader = new TarReader(indexer);
-  const window = new Window(fd);
-  let position = 0;
+): Promise<ArchiveIndex> {
   try {
+    const indexer = new ArchiveIndexer(members);
+    const window = new Window(fd);
+    let position = 0;
     for (let blocks = 0; !indexer.ended && position < size; blocks++) {
       if (blocks % BREATH === 0) {
         await setImmediate();
         throwIfCancelled(signal);
       }
-      const block = window.read(position, Math.min(BLOCK, size - position));
-      position += block.length;
-      reader.write(block);
-      const header = indexer.take();
-      if (header === undefined) continue;
-      if (header.payloadSize > size - position) throw new VarveError("invalid-archive", "unexpected EOF", { position });
-      indexer.add(header, position);
-      position += header.payloadSize;
-      reader.skipPayload();
-      // What pads the payload to whole blocks; the stream may end in it.
-      const padding = Math.min(-header.payloadSize & (BLOCK - 1), size - position);
-      if (padding > 0) reader.write(window.read(position, padding));
-      position += padding;
+      const block = window.read(position, Math.min(BLOCK - (position % BLOCK), size - position));
+      indexer.write(block);
+      position += block.length + indexer.skipPayload();
+      if (position > size) throw new VarveError("invalid-archive", "unexpected EOF", { position, size });
     }
-    reader.end();
+    indexer.end();
+    return new ArchiveIndex(fd, indexer.tree);
   } catch (error) {
-    if (indexer.empty && isVarveError(error, "invalid-archive"))
-      throw new VarveError(
-        "invalid-archive",
-        `invalid archive: it is not a tar (${error.message})`,
-        error.details,
-        error,
-      );
+    closeFile(fd);
     throw error;
   }
-  return indexer.tree;
 }
 
-/** Reads ahead, since headers of small members lie close together. */
+/** Reads ahead, since the headers of small members lie close together. */
 class Window {
   readonly #fd: number;
   readonly #buffer: Buffer = Buffer.allocUnsafe(WINDOW);
@@ -140,60 +198,4 @@ class Window {
   }
 }
 
-class Indexer implements TarSink {
-  readonly tree: MemberTree;
-  ended = false;
-  empty = true;
-  #header: Header | undefined;
-
-  constructor(members: number) {
-    this.tree = new MemberTree(members);
-  }
-
-  raw(): void {}
-
-  payload(): void {}
-
-  header(header: Header): void {
-    this.#header = header;
-    this.empty = false;
-  }
-
-  archiveEnd(): void {
-    this.ended = true;
-    this.empty = false;
-  }
-
-  /** The header that the last block completed. */
-  take(): Header | undefined {
-    const header = this.#header;
-    this.#header = undefined;
-    return header;
-  }
-
-  add(header: Header, offset: number): void {
-    const { name, linkname, type } = header;
-    if (type === TYPE.paxGlobal) return;
-    if (type === TYPE.hardLink) this.tree.link(name, linkname);
-    else this.tree.add(name, memberOf(header, offset));
-  }
-}
-
-function memberOf(header: Header, offset: number): Member {
-  switch (header.type) {
-    case TYPE.file:
-      if (header.sparse !== undefined) return { kind: "special", what: "a sparse file" };
-      return { kind: "file", offset, size: header.payloadSize };
-    case TYPE.directory:
-      return { kind: "directory", entries: new Map() };
-    case TYPE.symlink:
-      return { kind: "symlink", target: header.linkname };
-    case TYPE.fifo:
-      return { kind: "special", what: "a fifo" };
-    case TYPE.charDevice:
-    case TYPE.blockDevice:
-      return { kind: "special", what: "a device" };
-    default:
-      return { kind: "special", what: `a member of type "${toText(header.type as ByteString)}"` };
-  }
-}
+const WINDOW = 64 * 1024;

@@ -1,12 +1,12 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { asVarveError, VarveError } from "../errors.ts";
-import { abortable, type ByteSource, fileSource } from "../io/byte-source.ts";
+import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import { decompress, sniffCompression } from "../io/compression.ts";
 import { type ArchiveLimits, settleLimits } from "./archive.ts";
 import { ArchiveDirectory } from "./archive-directory.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import { openArchiveIndex } from "./archive-index.ts";
-import { spool } from "./spool.ts";
+import { indexFile } from "./archive-index.ts";
+import { spoolArchive } from "./spool.ts";
 
 /** The path of an archive, of a directory with one unpacked, of a pipe; or the bytes of one as they come. */
 export type ArchiveInput = string | ByteSource;
@@ -38,14 +38,13 @@ export async function openArchive(input: ArchiveInput, options: OpenOptions): Pr
     if (!indexed) closeSync(fd);
   }
   const { members } = settleLimits(options.limits);
-  return await openArchiveIndex(fd, fstatSync(fd).size, { members, signal: options.signal });
+  return await indexFile(fd, fstatSync(fd).size, { members, signal: options.signal });
 }
 
 async function openStream(source: ByteSource, options: OpenOptions): Promise<ArchiveFiles> {
   const { members, spoolBytes } = settleLimits(options.limits);
   const { signal, temporary } = options;
-  const { fd, size } = await spool(abortable(decompress(source), signal), temporary, spoolBytes);
-  return await openArchiveIndex(fd, size, { members, signal });
+  return await spoolArchive(decompress(source, { signal }), { directory: temporary, bytes: spoolBytes, members });
 }
 
 /** As many bytes as tell a compression. */

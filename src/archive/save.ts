@@ -25,7 +25,7 @@ export interface SaveOptions extends SinkOptions {
  * @param names a tag, a name for all its tags, an ID or the beginning of one, `name@digest`
  * @throws VarveError from the first read on: `not-found`, `ambiguous`, `invalid-reference`, `unsupported` for an image
  *   without layers, `corrupt`, `cancelled`
- * @example for await (const chunk of save(["app:1"], stores)) output.write(chunk);
+ * @example await writeAll(output, save(["app:1"], stores));
  */
 export async function* save(names: readonly string[], stores: Stores, options: SaveOptions = {}): ByteSource {
   const source = await openStoreSource(names, stores);

@@ -3,36 +3,54 @@ import { join } from "node:path";
 import { randomID } from "../digest/random-id.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import { ArchiveIndex, ArchiveIndexer } from "./archive-index.ts";
+
+export interface SpoolOptions {
+  /** Where the file lies; made if it is not there. */
+  readonly directory: string;
+  /** Bytes that the archive may have. */
+  readonly bytes: number;
+  /** How many members it may have. */
+  readonly members: number;
+}
+
+/** What follows an archive's end is still taken from its writer, who may not expect to be cut off; but only so much of it. */
+const MAX_TAIL = 64 << 20;
 
 /**
- * Keeps a stream in a file without a name, for whoever has to read it in another order than it came. Nothing is left
- * of it once its descriptor is closed, in whatever way this process ends. Runs of zeros become holes.
+ * Keeps a tar that comes as a stream in a file without a name, since its members will be read in another order. Nothing
+ * is left of it once the index is closed, in whatever way this process ends. Runs of zeros become holes.
  *
- * @param directory where the file lies; made if it is not there
- * @param limit bytes that the stream may have
- * @returns a descriptor, for the caller to close
- * @throws VarveError `too-large`, `no-space`
+ * @throws VarveError `invalid-archive` as soon as the stream is seen to be no tar, `too-large`, `no-space`
  */
-export async function spool(
-  source: ByteSource,
-  directory: string,
-  limit: number,
-): Promise<{ readonly fd: number; readonly size: number }> {
-  const fd = openNameless(directory);
+export async function spoolArchive(source: ByteSource, options: SpoolOptions): Promise<ArchiveIndex> {
+  const fd = openNameless(options.directory);
   try {
+    const indexer = new ArchiveIndexer(options.members);
     let size = 0;
+    let tail = 0;
     for await (const chunk of source) {
-      if (size + chunk.length > limit)
-        throw new VarveError("too-large", `the archive is larger than the ${limit} bytes that are allowed`, { limit });
+      if (indexer.ended) {
+        tail += chunk.length;
+        if (tail > MAX_TAIL) break;
+        continue;
+      }
+      if (size + chunk.length > options.bytes) throw tooLarge(options.bytes);
+      indexer.write(chunk);
       writeAround(fd, chunk, size);
       size += chunk.length;
     }
+    indexer.end();
     ftruncateSync(fd, size);
-    return { fd, size };
+    return new ArchiveIndex(fd, indexer.tree);
   } catch (error) {
     closeSync(fd);
     throw asVarveError(error);
   }
+}
+
+function tooLarge(limit: number): VarveError {
+  return new VarveError("too-large", `the archive is larger than the ${limit} bytes that are allowed`, { limit });
 }
 
 function openNameless(directory: string): number {
