@@ -10,7 +10,7 @@ const BUILT = "dist/.built";
 
 if (modified(INSTALLED) < modified("package-lock.json")) run("npm", ["ci", "--no-audit", "--no-fund"]);
 if (modified(BUILT) < Math.max(newestSource(), modified("package.json"), modified(INSTALLED))) {
-  run("npx", ["--no-install", "tsc", "-p", "tsconfig.build.json"]);
+  run("npm", ["run", "--silent", "build"]);
   run(process.execPath, ["-e", `require("node:fs").writeFileSync(${JSON.stringify(BUILT)}, "")`]);
 }
 

@@ -43,7 +43,7 @@ export interface Descriptor {
  *
  * @example
  * await using layer = store.get(chainID);
- * for await (const chunk of layer.tarStream()) output.write(chunk);
+ * await writeAll(output, layer.tarStream());
  */
 export interface Layer extends LayerInfo, AsyncDisposable {
   /** Bytes of this layer and of all below it. */

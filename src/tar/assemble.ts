@@ -21,7 +21,7 @@ export interface PayloadFiles {
  *
  * @throws VarveError `corrupt` when a file is not the one that the tar held, and whatever `open` throws
  * @example
- * for await (const chunk of assemble(readSplit(createReadStream("tar-split.json.gz")), files)) output.write(chunk);
+ * for await (const chunk of assemble(readSplit(createReadStream("tar-split.json.gz")), files)) writeSync(output, chunk);
  */
 export async function* assemble(
   batches: AsyncIterable<readonly SplitEntry[]>,
