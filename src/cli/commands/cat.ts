@@ -18,7 +18,7 @@ export const cat: CliCommand = {
     if (files.length === 0) throw usage(`name a file of ${args[0]}, such as ${args[0]}:/etc/passwd`);
     const store = await session.store();
     for (const { target, path } of files) {
-      const content = store.read(target, path);
+      const content = store.read(target, path, { signal: session.signal });
       if (options.json) await session.output.print(jsonLine(target, path, await collect(content, JSON_LIMIT)));
       else await session.output.printAll(content);
     }

@@ -27,10 +27,10 @@ export const commit: CliCommand = documentCommand<Options, { readonly id: string
     const store = await session.store();
     return {
       id: await store.commit(container, {
-        ...(reference === undefined ? {} : { reference }),
-        ...(options.author === undefined ? {} : { author: options.author }),
-        ...(options.message === undefined ? {} : { message: options.message }),
-        ...(options.change === undefined ? {} : { changes: [...options.change] }),
+        reference,
+        author: options.author,
+        message: options.message,
+        changes: options.change,
         signal: session.signal,
       }),
     };

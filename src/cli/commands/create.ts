@@ -17,7 +17,7 @@ export const create: CliCommand = documentCommand<Options, { readonly id: string
 
   async run({ args: [image], options, session }) {
     const store = await session.store();
-    return { id: await store.create(image!, options.name === undefined ? {} : { name: options.name }) };
+    return { id: await store.create(image!, { name: options.name }) };
   },
 
   text: ({ id }) => `${id}\n`,

@@ -44,7 +44,7 @@ export const images: CliCommand = documentCommand<Options, ImageSummary[]>({
   async run({ args: [reference], options, session }) {
     const given = imageFilters(options.filter);
     const filters = reference === undefined ? given : { ...given, reference: [...(given.reference ?? []), reference] };
-    return (await session.store()).images({ all: options.all === true, filters });
+    return (await session.store()).images({ all: options.all, filters });
   },
 
   text(summaries, { options }) {

@@ -33,9 +33,9 @@ export const importing: CliCommand = documentCommand<Options, { readonly id: str
     const store = await session.store();
     return {
       id: await store.import(source, {
-        ...(reference === undefined ? {} : { reference }),
-        ...(options.message === undefined ? {} : { message: options.message }),
-        ...(options.change === undefined ? {} : { changes: [...options.change] }),
+        reference,
+        message: options.message,
+        changes: options.change,
         signal: session.signal,
       }),
     };

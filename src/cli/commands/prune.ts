@@ -36,7 +36,7 @@ export const prune: CliCommand = documentCommand<Options, Pruned>({
       if (!(await confirm(session, options.all ? ALL_WARNING : DANGLING_WARNING))) return { removed: [], reclaimed: 0 };
     }
     const store = await session.store();
-    return store.prune({ all: options.all === true, filters, dryRun: options.dryRun === true });
+    return store.prune({ all: options.all, filters, dryRun: options.dryRun, signal: session.signal });
   },
 
   text({ removed, reclaimed }, { options }) {

@@ -22,7 +22,7 @@ export const rm: CliCommand = streamCommand<Options, { readonly removed: string 
     for (const name of args) {
       session.signal.throwIfAborted();
       try {
-        await store.removeContainer(name, { force: options.force === true, dryRun: options.dryRun === true });
+        await store.removeContainer(name, { force: options.force, dryRun: options.dryRun });
         yield { removed: name };
       } catch (error) {
         failures.push(error);

@@ -29,9 +29,10 @@ export const rmi: CliCommand = streamCommand<Options, RemovedItem>({
       session.signal.throwIfAborted();
       try {
         yield* await store.remove(name, {
-          force: options.force === true,
+          force: options.force,
           noPrune: !options.prune,
-          dryRun: options.dryRun === true,
+          dryRun: options.dryRun,
+          signal: session.signal,
         });
       } catch (error) {
         failures.push(error);
