@@ -9,7 +9,6 @@ import type {
   IdMap,
   LayerContent,
   ParallelApply,
-  View,
 } from "varve/driver";
 import type { EntrySink, Header, PayloadHome } from "varve/tar";
 import {
@@ -59,10 +58,6 @@ class MyDriver implements Driver, ParallelApply {
 
   async view(id: string): Promise<{ readonly path: string; close(): void }> {
     return { path: `${this.home}/${id}`, close() {} };
-  }
-
-  async view(): Promise<View> {
-    return { path: this.home, close: () => undefined };
   }
 
   async applier(): Promise<DiffApplier> {
