@@ -114,7 +114,7 @@ describe("load", () => {
 
   test("takes a layer that is left out from an image of the same archive", async () => {
     const twin = makeImage([base, middle], { author: "twin" });
-    const members = dockerMembers([{ image: parent }, { image: twin }]);
+    const members = dockerMembers([{ image: parent }, { image: twin, item: { Layers: ["none", "none"] } }]);
     expect(await loadMembers(members)).toHaveLength(2);
   });
 
@@ -333,7 +333,10 @@ describe("load", () => {
         },
       }),
     };
-    writeFileSync(bench.path("archive.tar"), tarOf(dockerMembers([{ image: child, tags: ["app:1", "app:full"] }])));
+    writeFileSync(
+      bench.path("archive.tar"),
+      tarOf(dockerMembers([{ image: child, tags: ["app:1", "app:new", "app:full"] }])),
+    );
     await expect(load(bench.path("archive.tar"), failing, { temporary: bench.temporary })).rejects.toThrow("no space");
     expect(bench.snapshot()).toEqual(before);
   });
