@@ -10,8 +10,9 @@ export interface StoreContext {
   readonly metadata: LayerMetadata;
   readonly table: LayerTable;
   readonly commit: Commit;
+  afterwards(work: () => Promise<void>): Promise<void>;
   heldElsewhere(chain: ChainID): boolean;
-  onHandOut(chain: ChainID): void;
+  onHandOut(chain: ChainID, isNew: boolean): void;
   warn(message: string): void;
 }
 

@@ -16,6 +16,7 @@ import {
   isUsableID,
   type LayerContent,
   noTree,
+  type View,
 } from "../driver.ts";
 import { coded, directoriesIn, makeDirectory, makeHome, rootIdentity } from "../home.ts";
 import { TreeContent } from "../tree-content.ts";
@@ -72,6 +73,10 @@ export class RootlessDriver implements Driver {
 
   async put(id: string): Promise<void> {
     this.#mustExist(id);
+  }
+
+  async view(id: string): Promise<View> {
+    return { path: await this.get(id), close: () => undefined };
   }
 
   async applier(id: string, _parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {
