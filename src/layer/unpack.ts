@@ -1,7 +1,7 @@
 import type { DiffID } from "../digest/chain-id.ts";
 import { Digester } from "../digest/digest.ts";
 import type { DiffApplier } from "../driver/driver.ts";
-import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
+import type { ByteSource } from "../io/byte-source.ts";
 import { Disassembler } from "../tar/disassemble.ts";
 import type { SplitSink } from "./metadata.ts";
 
@@ -15,7 +15,7 @@ import type { SplitSink } from "./metadata.ts";
 export async function unpack(
   stream: ByteSource,
   into: { readonly applier: DiffApplier; readonly split: SplitSink },
-  options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: ((total: number) => void) | undefined } = {},
+  onBytes?: (total: number) => void,
 ): Promise<DiffID> {
   const { applier, split } = into;
   const digester = new Digester();
@@ -23,16 +23,14 @@ export async function unpack(
   let total = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; at += WINDOW) {
-      throwIfCancelled(options.signal);
       const window = chunk.subarray(at, at + WINDOW);
       digester.update(window);
       disassembler.write(window);
       if (split.full) await split.drained();
     }
     total += chunk.length;
-    options.onBytes?.(total);
+    onBytes?.(total);
   }
-  throwIfCancelled(options.signal);
   disassembler.end();
   return digester.digest();
 }

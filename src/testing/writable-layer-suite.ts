@@ -163,6 +163,18 @@ export function writableLayerSuite(subject: DriverUnderTest): void {
       expect(await image.release()).toHaveLength(2);
     });
 
+    test("whose image another process deletes while they are made leave nothing", async () => {
+      const other = await bench.store();
+      const meanwhile = async (): Promise<void> => {
+        expect(await other.get(image.chainID).release()).toHaveLength(2);
+      };
+      const outcome = store.createRW(name, { parent: image.chainID, init: meanwhile });
+      await expect(outcome).rejects.toMatchObject({ code: "conflict" });
+      expect((await bench.driver()).ids()).toEqual([]);
+      expect(store.rwNames()).toEqual([]);
+      expect(store.map().size).toBe(0);
+    });
+
     test("survive the failure of each single call while they are made", async () => {
       const { faults, shaky } = await shakyStore();
       const struck: string[] = [];
