@@ -464,6 +464,20 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
         expect(polite.has(bottom.chainID)).toBe(true);
       });
 
+      test("that end inside a longer step take the trees along after it", async () => {
+        const later: (() => Promise<void>)[] = [];
+        const afterwards = async (work: () => Promise<void>): Promise<void> => void later.push(work);
+        const patient = await bench.store({ afterwards });
+        const layer = await register(base, undefined, patient);
+        expect(await layer.release()).toMatchObject([{ cacheID: layer.cacheID }]);
+        expect(patient.has(layer.chainID)).toBe(false);
+        expect((await bench.store()).has(layer.chainID)).toBe(false);
+        expect(await store.cleanup()).toEqual([]);
+        expect((await bench.driver()).ids()).toEqual([layer.cacheID]);
+        for (const work of later) await work();
+        expect((await bench.driver()).ids()).toEqual([]);
+      });
+
       test("whose tree resists are gone all the same, and the trees go later", async () => {
         const faults = new Faults();
         const shaky = await bench.store({ driver: faults.wrap(await bench.driver(), "driver") });
