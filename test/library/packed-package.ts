@@ -36,15 +36,13 @@ export class PackedPackage implements Disposable {
   readonly #scratch: string = mkdtempSync(join(tmpdir(), "varve-packed-"));
 
   constructor() {
-    const tarball = join(this.#scratch, pack(this.#scratch));
     this.directory = join(this.#scratch, "app");
-    mkdirSync(join(this.path, ".."), { recursive: true });
-    writeFileSync(join(this.directory, "package.json"), '{ "type": "module" }');
-    execFileSync("tar", ["-xzf", tarball, "-C", dirname(this.path), "--transform", "s/^package/varve/"]);
-    this.files = listFiles(tarball);
-    const { dependencies, optionalDependencies } = this.manifest;
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) this.install(name);
-    execFileSync("chmod", ["-R", "a+rX", this.#scratch]);
+    try {
+      this.files = this.#unpack(join(this.#scratch, pack(this.#scratch)));
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Where the package is. */
@@ -90,6 +88,16 @@ export class PackedPackage implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  #unpack(tarball: string): PackedFile[] {
+    mkdirSync(join(this.path, ".."), { recursive: true });
+    writeFileSync(join(this.directory, "package.json"), '{ "type": "module" }');
+    execFileSync("tar", ["-xzf", tarball, "-C", dirname(this.path), "--transform", "s/^package/varve/"]);
+    const { dependencies, optionalDependencies } = this.manifest;
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) this.install(name);
+    execFileSync("chmod", ["-R", "a+rX", this.#scratch]);
+    return listFiles(tarball);
   }
 }
 
