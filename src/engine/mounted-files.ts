@@ -9,7 +9,7 @@ import { type ByteString, toText } from "../sys/byte-string.ts";
 import { type Stat, statAt, statFile } from "../sys/stat.ts";
 import { cleanName, TreeRoot } from "../sys/tree-root.ts";
 import { getXattrAt } from "../sys/xattr.ts";
-import { type FileEntry, type FileView, noFile } from "./file-view.ts";
+import { type FileEntry, type FileView, nameOf, noFile } from "./file-view.ts";
 
 /** A container's file system, looked at through the kernel. Owners are those that the container sees. */
 export class MountedFiles implements FileView {
@@ -40,7 +40,7 @@ export class MountedFiles implements FileView {
     if (options.follow === true) {
       const fd = this.#root.openPlace(name);
       try {
-        return this.#entry(name.slice(name.lastIndexOf("/") + 1) as ByteString, statFile(fd), fd, undefined);
+        return this.#entry(nameOf(name), statFile(fd), fd, undefined);
       } finally {
         closeFile(fd);
       }
