@@ -67,6 +67,7 @@ export async function carryOut(
       event("untag", step.image, step.image);
     } else {
       using _doubt = workspace.doubt(step.layers);
+      workspace.imageMounts.drop(step.image);
       const layers = await images.delete(step.image);
       removed.push({ deleted: step.image }, ...layers.map(({ chainID }) => ({ deleted: chainID })));
       event("delete", step.image, step.image);

@@ -375,8 +375,7 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Mounts a container's file system, or an image's read-only one, until `unmount`, also of a later process. Needs root,
-   * except for what is one directory anyway.
+   * Mounts a container's file system, or an image's read-only one, until `unmount`, also of a later process. Needs root.
    *
    * @returns where
    */
@@ -384,7 +383,8 @@ export class Store implements AsyncDisposable {
     return this.#commit(async () => {
       const container = findContainer(this.#workspace, name);
       if (container !== undefined) return await writableOf(this.#workspace, container).mount();
-      return await this.#workspace.driver.get(this.#topTree(name), { readOnly: true });
+      const { id, tree } = this.#topTree(name);
+      return await this.#workspace.imageMounts.mount(id, tree);
     });
   }
 
@@ -392,8 +392,9 @@ export class Store implements AsyncDisposable {
   unmount(name: string): Promise<void> {
     return this.#commit(async () => {
       const container = findContainer(this.#workspace, name);
-      if (container !== undefined) await writableOf(this.#workspace, container).unmount();
-      else await this.#workspace.driver.put(this.#topTree(name));
+      if (container !== undefined) return await writableOf(this.#workspace, container).unmount();
+      const { id, tree } = this.#topTree(name);
+      await this.#workspace.imageMounts.unmount(id, tree);
     });
   }
 
@@ -505,11 +506,11 @@ export class Store implements AsyncDisposable {
     return this.close();
   }
 
-  #topTree(name: string): string {
+  #topTree(name: string): { id: ImageID; tree: string } {
     const { image } = this.#workspace.find(name);
     if (image.chainID === undefined)
       throw new VarveError("invalid-argument", `${name} has no layers to mount`, { image: image.id });
-    return this.#workspace.layers.map().get(image.chainID)!.cacheID;
+    return { id: image.id, tree: this.#workspace.layers.map().get(image.chainID)!.cacheID };
   }
 
   #pruneCandidates(all: boolean, filters: PruneFilters): ImageID[] {

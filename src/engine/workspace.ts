@@ -17,6 +17,7 @@ import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable } fro
 import { refuseRunningDockerd } from "./dockerd.ts";
 import { Doubts } from "./doubts.ts";
 import { EventLog } from "./events.ts";
+import { ImageMounts } from "./image-mounts.ts";
 import { type Lease, Leases } from "./leases.ts";
 import { RootLock } from "./root-lock.ts";
 
@@ -59,6 +60,7 @@ export class Workspace {
   readonly references: ReferenceStore;
   readonly containers: ContainerRecords;
   readonly events: EventLog;
+  readonly imageMounts: ImageMounts;
   readonly warn: (message: string) => void;
   readonly #lock: RootLock;
   readonly #leases: Leases;
@@ -113,7 +115,8 @@ export class Workspace {
     const containers = new ContainerRecords(join(root, "containers"), { idMap, sync });
     const events = new EventLog(join(side, "events.jsonl"));
     const { limits = {} } = options;
-    const parts = { layers, images, references, containers, events, lock, leases, doubts };
+    const imageMounts = new ImageMounts(driver, join(side, "images"));
+    const parts = { layers, images, references, containers, events, imageMounts, lock, leases, doubts };
     return new Workspace({ root, driver, durability, limits, warn, ...parts });
   }
 
@@ -127,6 +130,7 @@ export class Workspace {
     references: ReferenceStore;
     containers: ContainerRecords;
     events: EventLog;
+    imageMounts: ImageMounts;
     warn: (message: string) => void;
     lock: RootLock;
     leases: Leases;
@@ -141,6 +145,7 @@ export class Workspace {
     this.references = parts.references;
     this.containers = parts.containers;
     this.events = parts.events;
+    this.imageMounts = parts.imageMounts;
     this.warn = parts.warn;
     this.#lock = parts.lock;
     this.#leases = parts.leases;
