@@ -201,6 +201,12 @@ describe("load", () => {
     expect(await refused(members())).toMatchObject({ message: expect.stringContaining(message) });
   });
 
+  test("what is refused is closed", async () => {
+    const before = readdirSync("/proc/self/fd").length;
+    for (let i = 0; i < 5; i++) await refused([{ name: "manifest.json", content: "null" }]);
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
+  });
+
   test.each<[string, Buffer, string]>([
     ["other bytes than its DiffID", makeLayer("evil"), 'invalid diffID for layer 1: expected "'],
     ["a cut tar", middle.subarray(0, 2000), "unexpected EOF"],

@@ -79,6 +79,14 @@ describe("an OCI layout", () => {
     expect(await loadMembers(layout.members([manifest]))).toEqual([{ id: image.id, references: [] }]);
   });
 
+  test("may have attestations beside the image that look like images", async () => {
+    const statement = makeImage([Buffer.from("{}")], { architecture: "unknown", os: "unknown" });
+    const attestation = { ...layout.addImage(statement), annotations: REFERENCE };
+    const signature = { ...layout.addImage(armImage), artifactType: "application/vnd.example.signature" };
+    const members = layout.members([attestation, layout.addImage(image), signature]);
+    expect(await loadMembers(members)).toEqual([{ id: image.id, references: [] }]);
+  });
+
   test("gives one image all the names that it has", async () => {
     const manifest = layout.addImage(image);
     const named = ["app:1", "app:2"].map((name) => ({
