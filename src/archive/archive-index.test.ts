@@ -166,8 +166,9 @@ describe("an archive index", () => {
   });
 
   test("refuses a sparse file, whose bytes do not lie in a row", async () => {
-    const records = ["GNU.sparse.major=0", "GNU.sparse.minor=1", "GNU.sparse.size=9000"];
-    records.push("GNU.sparse.numblocks=1", "GNU.sparse.map=8000,4");
+    const records = ["major=0", "minor=1", "size=9000", "numblocks=1", "map=8000,4"].map(
+      (text) => `GNU.sparse.${text}`,
+    );
     const pax = records.map((record) => `${record.length + 4} ${record}\n`).join("");
     const extended = Buffer.from(tarOf([{ name: "pax", content: pax }]).subarray(0, 1024));
     extended.write("x", 156, "latin1");

@@ -83,7 +83,10 @@ describe("an OCI layout", () => {
     const statement = makeImage([Buffer.from("{}")], { architecture: "unknown", os: "unknown" });
     const attestation = { ...layout.addImage(statement), annotations: REFERENCE };
     const signature = { ...layout.addImage(armImage), artifactType: "application/vnd.example.signature" };
-    const members = layout.members([attestation, layout.addImage(image), signature]);
+    const config = layout.add("application/vnd.oci.image.config.v1+json", makeImage([Buffer.from("[]")]).raw);
+    const layers = [layout.add("application/vnd.dev.cosign.simplesigning.v1+json", Buffer.from("[]"))];
+    const unmarked = layout.addManifest({ config, layers });
+    const members = layout.members([attestation, layout.addImage(image), signature, unmarked]);
     expect(await loadMembers(members)).toEqual([{ id: image.id, references: [] }]);
   });
 

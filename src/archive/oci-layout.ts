@@ -94,6 +94,15 @@ function isIndex({ mediaType }: OciDescriptor): boolean {
   return mediaType === MEDIA_TYPE.index || mediaType === MEDIA_TYPE.dockerIndex;
 }
 
+/** Signatures and attestations may have an image's config, but not its layers. */
+function isImage({ config, layers }: OciManifest): boolean {
+  const { mediaType } = config;
+  if (mediaType !== MEDIA_TYPE.config && mediaType !== MEDIA_TYPE.dockerConfig) return false;
+  return (layers ?? []).every((layer) => LAYER_TYPE.test(layer.mediaType));
+}
+
+const LAYER_TYPE = /^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\./;
+
 /** A layout that is being read; each blob is looked into once, however often it is named. */
 class Layout {
   readonly #documents: Documents;
@@ -136,8 +145,7 @@ class Layout {
 
   async #readImage(descriptor: OciDescriptor): Promise<SourceImage | undefined> {
     const manifest = manifestType.parse(await this.#readBlob(descriptor));
-    const { mediaType } = manifest.config;
-    if (mediaType !== MEDIA_TYPE.config && mediaType !== MEDIA_TYPE.dockerConfig) return undefined;
+    if (!isImage(manifest)) return undefined;
     const image = readConfig(await this.#readBlob(manifest.config));
     return { ...image, layers: this.#readLayers(manifest, image), references: [], parent: undefined };
   }
