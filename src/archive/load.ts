@@ -5,6 +5,7 @@ import { throwIfCancelled } from "../io/byte-source.ts";
 import type { Layer } from "../layer/layer.ts";
 import { familiarString } from "../reference/reference.ts";
 import { commitTo, type LayerProgress, type SourceImage, type SourceLayer, type Stores } from "./archive.ts";
+import { placeFault } from "./fault-place.ts";
 import { releaseAfter } from "./held-layer.ts";
 import { openImageSource, type SourceOptions } from "./image-source.ts";
 import type { ArchiveInput } from "./open-archive.ts";
@@ -178,7 +179,11 @@ async function takeLayer(
     return known;
   }
   const onBytes = (current: number, total: number): void => onEvent?.({ kind: "layer", label, diffID, current, total });
-  return await layers.register(layer.open({ signal, onBytes }), parent, { descriptor, signal });
+  try {
+    return await layers.register(layer.open({ signal, onBytes }), parent, { descriptor, signal });
+  } catch (error) {
+    throw placeFault(`layer ${label}`, error);
+  }
 }
 
 /** Links each image to its parent as soon as both are there, in whatever order they come. */
