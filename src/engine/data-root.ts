@@ -34,12 +34,27 @@ export function locateDataRoot(root: string | undefined, remap: string | undefin
   return { base, path: join(base, `${idMap.root.uid}.${idMap.root.gid}`), idMap };
 }
 
-/** Makes what is missing of it: 0710, passable for the mapped root's group (FORMATS 6.9). */
+/**
+ * Makes what is missing of it, 0710 and passable for the mapped root's group (FORMATS 6.9), and our own directory in it.
+ *
+ * @throws VarveError `permission` where we may not write
+ */
 export function makeDataRoot({ base, path, idMap }: DataRoot): void {
   const owner = groupOnly(rootIdentity(idMap));
-  mkdirSync(dirname(base), { recursive: true });
-  for (const directory of [base, path]) makeMissingDirectory(directory, 0o710, owner);
+  try {
+    mkdirSync(dirname(base), { recursive: true });
+    for (const directory of [base, path]) makeMissingDirectory(directory, 0o710, owner);
+    makeMissingDirectory(join(path, SIDE), 0o700, { uid: 0, gid: 0 });
+    accessSync(join(path, SIDE), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = { EROFS: "it is on a read-only file system", EACCES: "no permission" }[errnoOf(error) ?? ""];
+    if (why === undefined) throw asVarveError(error);
+    throw new VarveError("permission", `${path} cannot be changed: ${why}`, { path }, error);
+  }
 }
+
+/** Where a data-root has what Docker's formats have no room for. */
+export const SIDE = "varve";
 
 /** @throws VarveError `permission` for a root that is somebody else's; one that is not there yet is fine */
 export function refuseUnreadable({ path }: DataRoot): void {

@@ -83,11 +83,7 @@ export class RootLock {
           using _lock = await FileLock.acquire(this.#lockPath, "exclusive", { signal });
           this.#beforeCommit();
           await this.#catchUp();
-          try {
-            return await work();
-          } finally {
-            this.#moveStamp();
-          }
+          return await this.#stamped(work);
         },
         later,
       ),
@@ -139,6 +135,18 @@ export class RootLock {
     if (stamp === this.#stamp) return;
     await this.#refresh();
     this.#stamp = stamp;
+  }
+
+  /** Also a change that failed half-way must be seen; its own failure is then the one to tell. */
+  async #stamped<T>(work: () => Promise<T> | T): Promise<T> {
+    const [outcome] = await Promise.allSettled([(async () => await work())()]);
+    try {
+      this.#moveStamp();
+    } catch (error) {
+      if (outcome.status === "fulfilled") throw error;
+    }
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
   }
 
   #moveStamp(): void {

@@ -13,7 +13,7 @@ import { LayerStore } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
 import { type Container, ContainerRecords } from "./containers.ts";
-import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable } from "./data-root.ts";
+import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable, SIDE } from "./data-root.ts";
 import { refuseRunningDockerd } from "./dockerd.ts";
 import { Doubts } from "./doubts.ts";
 import { EventLog } from "./events.ts";
@@ -72,7 +72,7 @@ export class Workspace {
     const durability = options.durability ?? "layer";
     const driver = await openDriver(dataRoot.path, { name: options.driver, idMap: dataRoot.idMap, durability });
     const warn = options.onWarning ?? (() => {});
-    const side = join(dataRoot.path, "varve");
+    const side = join(dataRoot.path, SIDE);
     const metadata = join(dataRoot.path, "image", driver.name);
     warnOfOtherDrivers(dataRoot.path, driver.name, warn);
     const doubts = new Doubts(join(side, "doubts"));
@@ -83,10 +83,7 @@ export class Workspace {
       refresh: async () => {
         for (const store of stores) await store.refresh();
       },
-      prepare: () => {
-        makeDataRoot(dataRoot);
-        makeMissingDirectory(side, 0o700, { uid: 0, gid: 0 });
-      },
+      prepare: () => makeDataRoot(dataRoot),
       beforeCommit: () => refuseRunningDockerd(dataRoot.path),
     });
     const sync = durability !== "none";
