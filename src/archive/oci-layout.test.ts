@@ -114,7 +114,7 @@ describe("an OCI layout", () => {
     ])("gives the one for %s, out of an index and side by side", async (_, platform, expected) => {
       const nested = layout.addIndex([layout.addIndex(variants())]);
       for (const top of [[nested], variants()]) {
-        const fresh = await new ArchiveBench().stores();
+        const fresh = await bench.otherStores();
         const input = sourceOf(tarOf(layout.members(top)));
         const loaded = await load(input, fresh, { temporary: bench.temporary, platform });
         expect(loaded).toEqual([{ id: expected.id, references: [] }]);

@@ -87,7 +87,7 @@ describe("save", () => {
     async (format) => {
       const names = ["app", "reg.local/app", other.id];
       const once = await saved(names, { format });
-      const elsewhere = await new ArchiveBench().stores();
+      const elsewhere = await bench.otherStores();
       const loaded = await load(sourceOf(once), elsewhere, { temporary: bench.temporary });
       expect(loaded.map(({ id }) => id).sort()).toEqual([parent.id, child.id, other.id].sort());
       const references = loaded.flatMap((image) => image.references);
