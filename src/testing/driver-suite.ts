@@ -260,6 +260,23 @@ export function driverSuite(subject: DriverUnderTest): void {
           await driver.put("child");
         });
 
+        test("are looked at whole without being mounted for others, also while somebody works in them", async () => {
+          await driver.createReadWrite("rw", "child");
+          const path = await driver.get("rw");
+          writeFileSync(join(path, "etc", "added"), "");
+          for (const [id, names] of [
+            ["child", ["hosts"]],
+            ["rw", ["added", "hosts"]],
+          ] as const) {
+            const view = await driver.view(id);
+            expect(readdirSync(join(view.path, "etc")).sort()).toEqual(names);
+            expect(existsSync(join(driver.home, "child", "merged"))).toBe(false);
+            view.close();
+          }
+          await driver.put("rw");
+          await expect(driver.view("none")).rejects.toMatchObject({ code: "not-found" });
+        });
+
         test("are compared with their parent, or with nothing", async () => {
           expect(await changesOf("child", "base")).toEqual(
             ["C /etc", "D /etc/motd", "A /gone/new", "C /gone", "D /gone/old"].sort(),
