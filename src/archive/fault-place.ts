@@ -3,11 +3,8 @@ import { isVarveError, VarveError } from "../errors.ts";
 /**
  * Tells where in an archive an error is: in which document, in which layer. Docker's phrase stays in the message, beside
  * plain words for what everybody meets: a file that was not copied to its end, and one that is no archive at all.
- * Errors that are not about content, or tell their place themselves, come back as they are.
- *
- * @example
- * // "layer 0123456789ab: it is cut short (unexpected EOF)"
- * throw placeFault("layer 0123456789ab", new VarveError("invalid-archive", "unexpected EOF"));
+ * Errors that are not about content, or tell their place themselves, come back as they are. Reads as
+ * `layer 0123456789ab: it is cut short (unexpected EOF)`.
  */
 export function placeFault(where: string, error: unknown): unknown {
   if (!isVarveError(error) || !ABOUT_CONTENT.has(error.code) || error.message.startsWith("invalid archive"))
