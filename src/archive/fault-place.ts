@@ -20,5 +20,5 @@ const CUT_SHORT = /unexpected EOF|unexpected end of input|ends unexpectedly/i;
 function inPlainWords({ message, details: { offset, name } }: VarveError): string {
   if (CUT_SHORT.test(message)) return `it is cut short (${message})`;
   if (message === NO_HEADER) return offset === 0 ? `it is not a tar (${message})` : `${message} at byte ${offset}`;
-  return typeof name === "string" && !message.includes(name) ? `${message}: "${name}"` : message;
+  return typeof name === "string" && !message.includes(`"${name}"`) ? `${message}: "${name}"` : message;
 }

@@ -8,7 +8,7 @@ export class PayloadFile {
   readonly fd: number;
   /** Where the next byte goes. */
   #position: number;
-  /** Where the last written byte ends. */
+  /** Where the last written byte ends; between there and the position are zeros. */
   #end: number;
 
   constructor(fd: number, position = 0) {
@@ -22,16 +22,15 @@ export class PayloadFile {
   }
 
   write(bytes: Uint8Array): void {
-    if (bytes.length >= MIN_HOLE && isZero(bytes)) {
+    if (isZero(bytes)) {
       this.#position += bytes.length;
       return;
     }
-    for (let done = 0; done < bytes.length; ) {
-      const written = writeSync(this.fd, bytes, done, bytes.length - done, this.#position);
-      done += written;
-      this.#position += written;
-    }
+    const zeros = this.#position - this.#end;
+    if (zeros < MIN_HOLE) this.#write(ZEROS.subarray(0, zeros));
     this.#end = this.#position;
+    this.#write(bytes);
+    this.#position = this.#end;
   }
 
   skip(length: number): void {
@@ -41,6 +40,14 @@ export class PayloadFile {
   /** Gives the file its full length. */
   end(): void {
     if (this.#position > this.#end) ftruncateSync(this.fd, this.#position);
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const written = writeSync(this.fd, bytes, done, bytes.length - done, this.#end);
+      done += written;
+      this.#end += written;
+    }
   }
 }
 
