@@ -38,6 +38,6 @@ describe.skipIf(lack)(`an ordinary user${lack ?? ""}`, () => {
   test.skipIf(namespaceLack)(`has overlay2 in a user namespace, by way of mounts${namespaceLack ?? ""}`, () => {
     const namespace = ["unshare", "--user", "--map-root-user", "--mount"];
     const stacks = ["--project=system", "test/driver/overlay2.test.ts", "-t", "driver overlay2 stacks"];
-    expect(runTests(namespace, ...stacks)).toBe(9);
+    expect(runTests(namespace, ...stacks)).toBe(10);
   });
 });
