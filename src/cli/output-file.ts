@@ -1,9 +1,11 @@
 /** Files that commands write: whole under their name, or not there at all. */
+
 import { randomInt } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, writeAll } from "../io/byte-source.ts";
+import { removeFile } from "../sys/remove-file.ts";
 
 /** As private as what `docker save -o` writes. */
 const MODE = 0o600;
@@ -24,7 +26,7 @@ export async function writeWholeFile(path: string, source: ByteSource): Promise<
       renameSync(draft, path);
     });
   } catch (error) {
-    rmSync(draft, { force: true });
+    removeFile(draft);
     throw asVarveError(error);
   }
 }

@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
 import { errnoOf } from "../errors.ts";
+import { removeFile } from "../sys/remove-file.ts";
 
 /**
  * Layers of which it is not sure that anything needs them: made for an image that is not there yet, or freed by the
@@ -25,7 +26,7 @@ export class Doubts {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const path = join(this.#directory, `${hexOf(chain)}.${randomID()}`);
     closeSync(openSync(path, "wx", 0o600));
-    return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+    return { [Symbol.dispose]: () => removeFile(path) };
   }
 
   /** Every doubt, by layer. */
@@ -36,7 +37,7 @@ export class Doubts {
       const earlier = doubts.get(chain);
       doubts.set(chain, {
         [Symbol.dispose]: () => {
-          rmSync(join(this.#directory, name), { force: true });
+          removeFile(join(this.#directory, name));
           earlier?.[Symbol.dispose]();
         },
       });

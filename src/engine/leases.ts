@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ChainID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { errnoOf } from "../errors.ts";
 import { FileLock } from "../sys/lock.ts";
+import { removeFile } from "../sys/remove-file.ts";
 import type { Doubts } from "./doubts.ts";
 
 /**
@@ -100,7 +101,7 @@ export class Leases {
     own?.lock?.release();
     try {
       using lock = FileLock.tryAcquire(path, "exclusive");
-      if (lock !== undefined) rmSync(path, { force: true });
+      if (lock !== undefined) removeFile(path);
       return lock === undefined;
     } finally {
       if (own !== undefined) own.lock = this.#lock(name);

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { algorithmOf, digestOf, hexOf, isDigest } from "../digest/digest.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
 import { readWholeFile } from "../io/whole-file.ts";
+import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import type { ImageBackend } from "./backend.ts";
 import type { ImageID } from "./image.ts";
@@ -79,7 +80,7 @@ export class FileBackend implements ImageBackend {
   }
 
   #remove(path: string): void {
-    onDisk(() => rmSync(path, { recursive: true, force: true }));
+    onDisk(() => removeTree(path));
     if (this.#sync && existsSync(dirname(path))) syncDirectory(dirname(path));
   }
 

@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { asVarveError } from "../errors.ts";
+import { removeFile } from "../sys/remove-file.ts";
 import { syncDirectory } from "../sys/sync.ts";
 
 export interface ReplaceFileOptions {
@@ -30,7 +31,7 @@ export function replaceFile(path: string, content: Uint8Array | string, options:
       writeDraft(fd, content, mode);
       renameSync(draft, path);
     } catch (error) {
-      rmSync(draft, { force: true });
+      removeFile(draft);
       throw error;
     }
   } catch (error) {

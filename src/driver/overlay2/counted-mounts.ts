@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../../errors.ts";
 import { FileLock } from "../../sys/lock.ts";
+import { removeFile } from "../../sys/remove-file.ts";
 import { coded } from "../home.ts";
 
 /** Something that is mounted when its first user comes and unmounted when its last one goes. */
@@ -39,7 +40,7 @@ export class CountedMounts {
       const path = this.#leasePath(target.name);
       if (!this.#isHeld(path)) {
         if (target.isMounted()) writeFileSync(path, LEFT_BEHIND);
-        else rmSync(path, { force: true });
+        else removeFile(path);
       }
       const lease = FileLock.tryAcquire(path, "shared");
       if (lease === undefined) throw lockedOutside(path);
@@ -47,7 +48,7 @@ export class CountedMounts {
         if (!target.isMounted()) target.mount();
       } catch (error) {
         lease.release();
-        if (!this.#isHeld(path)) rmSync(path, { force: true });
+        if (!this.#isHeld(path)) removeFile(path);
         throw error;
       }
       this.#own.set(target.name, { count: 1, lease });
@@ -67,7 +68,7 @@ export class CountedMounts {
       if (own === undefined && held) truncateSync(path);
       if (held || (own !== undefined && wasLeftBehind(path))) return;
       if (target.isMounted()) target.unmount();
-      rmSync(path, { force: true });
+      removeFile(path);
     });
   }
 
@@ -82,7 +83,7 @@ export class CountedMounts {
       if (this.#own.has(target.name) || this.#isHeld(path))
         throw new VarveError("in-use", `layer is mounted: ${target.name}`, { id: target.name });
       if (target.isMounted()) target.unmount();
-      rmSync(path, { force: true });
+      removeFile(path);
     });
   }
 
@@ -95,7 +96,7 @@ export class CountedMounts {
         const path = this.#leasePath(target.name);
         if (this.#isHeld(path)) continue;
         if (target.isMounted()) target.unmount();
-        rmSync(path, { force: true });
+        removeFile(path);
       }
     });
   }

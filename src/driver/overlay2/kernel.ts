@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../../errors.ts";
 import { isOverlayMount, mount, unmount } from "../../sys/mount.ts";
@@ -81,7 +81,7 @@ function tryIn(scratch: string): Probe {
   ];
   try {
     mount({ source: "overlay", target: merged, type: "overlay", data: data.join(",") });
-    rmSync(join(merged, "file"));
+    unlinkSync(join(merged, "file"));
     if (readdirSync(merged).length > 0)
       return { kind: "fails", reason: "the file system does not tell file types (d_type)" };
     return { kind: "works" };

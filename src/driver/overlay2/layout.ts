@@ -6,13 +6,13 @@ import {
   openSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errnoOf, VarveError } from "../../errors.ts";
 import type { Identity } from "../../fstree/id-map.ts";
+import { removeFile } from "../../sys/remove-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { syncDirectory, syncFile } from "../../sys/sync.ts";
 import { isUsableID, noTree } from "../driver.ts";
@@ -93,7 +93,7 @@ export class Layout {
       // Last, so that a failure above needs no doubt whether another child relies on it.
       if (parent !== undefined) this.#commit(parent, sync);
     } catch (error) {
-      rmSync(join(this.home, LINKS, link), { force: true });
+      removeFile(join(this.home, LINKS, link));
       removeTree(this.path(id));
       throw error;
     }
@@ -103,7 +103,7 @@ export class Layout {
   remove(id: string): void {
     checkNoLink(id);
     const link = readIfPresent(this.path(id, "link"));
-    if (link !== undefined && LINK.test(link)) rmSync(join(this.home, LINKS, link), { force: true });
+    if (link !== undefined && LINK.test(link)) removeFile(join(this.home, LINKS, link));
     removeTree(this.path(id));
   }
 
@@ -134,7 +134,7 @@ export class Layout {
       if (sync) syncDirectory(this.path(parent));
     } catch (error) {
       // Another child that came meanwhile does not suffer: `isCommitted` also looks for children.
-      rmSync(path, { force: true });
+      removeFile(path);
       throw error;
     }
   }
