@@ -83,8 +83,9 @@ export class Layout {
     const link = newLink();
     try {
       makeDirectory(this.path(id, "diff"), 0o755, this.#owner);
-      symlinkSync(join("..", id, "diff"), join(this.home, LINKS, link));
+      // The text before the link that it names, so that `remove` finds the link even of a tree whose maker was killed.
       writeText(this.path(id, "link"), link, 0o644, sync);
+      symlinkSync(join("..", id, "diff"), join(this.home, LINKS, link));
       if (lower !== undefined) {
         makeDirectory(this.path(id, "work"), 0o700, this.#owner);
         writeText(this.path(id, "lower"), lower, 0o644, sync);
