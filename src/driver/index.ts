@@ -10,9 +10,9 @@
  * }
  */
 export { type ErrorCode, type ErrorDetails, VarveError } from "../errors.ts";
-export type { ApplyLimits } from "../fstree/apply.ts";
+export type { ApplyLimits, Semantics } from "../fstree/apply.ts";
 export type { Change } from "../fstree/changes.ts";
-export { type Identity, IdMap, type IdRange } from "../fstree/id-map.ts";
+export { type Identity, IdMap, type IdRange, type IdRanges } from "../fstree/id-map.ts";
 export type { ByteSource } from "../io/byte-source.ts";
 export { type ByteString, fromBytes, fromText, toBytes, toText } from "../sys/byte-string.ts";
 export type { Time } from "../sys/time.ts";
@@ -20,6 +20,7 @@ export type { EntrySink, PayloadHome } from "../tar/disassemble.ts";
 export type { Format, Fragment, Header } from "../tar/header.ts";
 export {
   type ApplierOptions,
+  type ApplyPlan,
   appliesInParallel,
   checkID,
   type DiffApplier,

@@ -30,6 +30,11 @@ export interface StoreOptions {
   readonly durability?: Durability | undefined;
   /** Bounds on what an archive may make the store do. */
   readonly limits?: Limits | undefined;
+  /**
+   * How many worker threads may unpack layers beside each other; 0 for none. By default `VARVE_THREADS`, else as many as
+   * there are cores, at most eight, and none for little work.
+   */
+  readonly threads?: number | undefined;
   /** Told, in one line, of what was found broken and passed over. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -87,6 +92,7 @@ export class Workspace {
       heldElsewhere: (chain) => leases.heldElsewhere(chain),
       onHandOut: (chain) => leases.holdInScope(chain),
       onWarning: warn,
+      threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),
     });
     const backend = new FileBackend(join(metadata, "imagedb"), { sync });
     const images = ImageStore.open({ backend, layers, os: "linux", onWarning: warn });
@@ -221,6 +227,12 @@ const WATCHED = [
   "imagedb/metadata/sha256",
   "repositories.json",
 ];
+
+function threadsOf(setting: string | undefined): number | undefined {
+  if (!setting) return undefined;
+  if (/^\d{1,3}$/.test(setting)) return Number(setting);
+  throw new VarveError("invalid-argument", `VARVE_THREADS is no number of threads: ${setting}`, { setting });
+}
 
 function isIDPrefix(id: ImageID, text: string): boolean {
   return id.startsWith(text) || id.slice("sha256:".length).startsWith(text);

@@ -10,6 +10,8 @@ export interface StoreContext {
   readonly metadata: LayerMetadata;
   readonly table: LayerTable;
   readonly commit: Commit;
+  /** See `LayerStoreOptions.threads`. */
+  readonly threads: number | undefined;
   heldElsewhere(chain: ChainID): boolean;
   onHandOut(chain: ChainID): void;
   warn(message: string): void;

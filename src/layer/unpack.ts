@@ -5,6 +5,17 @@ import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { Disassembler } from "../tar/disassemble.ts";
 import type { SplitSink } from "./metadata.ts";
 
+export interface UnpackTarget {
+  readonly applier: DiffApplier;
+  readonly split: SplitSink;
+}
+
+export interface UnpackOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each chunk how many bytes came so far; what it throws ends the pass. */
+  readonly onBytes?: ((total: number) => void) | undefined;
+}
+
 /**
  * One pass over a layer's uncompressed tar: every byte is hashed, taken apart for the tar-split, and what is a file goes
  * into the tree. Memory stays bounded by the window, whatever the layer's size: the stream is not asked for more while
@@ -12,20 +23,26 @@ import type { SplitSink } from "./metadata.ts";
  *
  * @returns the DiffID, of all bytes up to the end of the stream; nothing is finished or aborted here
  */
-export async function unpack(
-  stream: ByteSource,
-  into: { readonly applier: DiffApplier; readonly split: SplitSink },
-  options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: ((total: number) => void) | undefined } = {},
-): Promise<DiffID> {
-  const { applier, split } = into;
+export async function unpack(stream: ByteSource, into: UnpackTarget, options: UnpackOptions = {}): Promise<DiffID> {
   const digester = new Digester();
+  await takeApart(stream, into, options, (window) => digester.update(window));
+  return digester.digest();
+}
+
+/** As `unpack`, for when the DiffID comes from elsewhere. @param alsoTo gets every byte */
+export async function takeApart(
+  stream: ByteSource,
+  { applier, split }: UnpackTarget,
+  options: UnpackOptions = {},
+  alsoTo?: (window: Uint8Array) => void,
+): Promise<void> {
   const disassembler = new Disassembler({ line: (text) => split.write(text), tree: applier.sink });
   let total = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; at += WINDOW) {
       throwIfCancelled(options.signal);
       const window = chunk.subarray(at, at + WINDOW);
-      digester.update(window);
+      alsoTo?.(window);
       disassembler.write(window);
       if (split.full) await split.drained();
     }
@@ -34,7 +51,6 @@ export async function unpack(
   }
   throwIfCancelled(options.signal);
   disassembler.end();
-  return digester.digest();
 }
 
 const WINDOW = 1 << 20;
