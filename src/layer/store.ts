@@ -173,7 +173,7 @@ export class LayerStore {
 }
 
 /** Stored bytes below which it takes longer to start workers than to do the work. Measured: see bench/README.md. */
-const WORTH_WORKERS = 24 << 20;
+const WORTH_WORKERS = 32 << 20;
 
 function inTurns(): Commit {
   let last: Promise<unknown> = Promise.resolve();
