@@ -32,7 +32,7 @@ export interface StoreOptions {
   readonly limits?: Limits | undefined;
   /**
    * How many worker threads may unpack layers beside each other; 0 for none. By default `VARVE_THREADS`, else as many as
-   * there are cores, at most eight, and none for little work.
+   * there are cores, at most six, and none for little work.
    */
   readonly threads?: number | undefined;
   /** Told, in one line, of what was found broken and passed over. */

@@ -28,7 +28,7 @@ export interface LayerStoreOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * How many worker threads may unpack layers beside each other; 0 for none. Without it as many as there are cores, at most
-   * eight, and none for what is done before they would have started.
+   * six, and none for what is done before they would have started.
    */
   readonly threads?: number | undefined;
 }
@@ -172,7 +172,7 @@ export class LayerStore {
   }
 }
 
-/** Stored bytes below which it takes longer to start workers than to do the work. Measured: see bench/README.md. */
+/** Stored bytes below which starting workers takes more than they save; measured on two cores. */
 const WORTH_WORKERS = 32 << 20;
 
 function inTurns(): Commit {

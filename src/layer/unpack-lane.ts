@@ -19,5 +19,7 @@ export function unpackLane(threads: number = DEFAULT_THREADS): UnpackLane | unde
 
 let pool: WorkerPool<typeof unpackJobs> | undefined;
 
-/** On one core a worker would only take turns with the main thread. More than eight wait for the disk. */
-const DEFAULT_THREADS = availableParallelism() === 1 ? 0 : Math.min(availableParallelism(), 8);
+/** Each worker costs some 15 MB, and a load is to stay below 200. */
+const MOST_THREADS = 6;
+/** On one core a worker would only take turns with the main thread. */
+const DEFAULT_THREADS = availableParallelism() === 1 ? 0 : Math.min(availableParallelism(), MOST_THREADS);
