@@ -139,6 +139,7 @@ const IDLE_MS = 5000;
 class PoolWorker {
   readonly #worker: Worker;
   readonly #done: (job: Waiting) => void;
+  readonly #gone: () => void;
   #job: Waiting | undefined;
   /** What a listener threw; the job is told to stop, and its caller gets this. */
   #refused: { readonly error: unknown } | undefined;
@@ -147,19 +148,14 @@ class PoolWorker {
 
   constructor(entry: URL, on: { done(job: Waiting): void; gone(): void }) {
     this.#done = on.done;
+    this.#gone = on.gone;
     // Descriptors that one thread opens are closed by another: none may be closed when a thread ends.
     this.#worker = new Worker(entry, { trackUnmanagedFds: false });
     this.#worker.on("message", (answer: Answer) => this.#hear(answer));
-    this.#worker.on("error", (error) => {
-      this.#ended = true;
-      this.#settle((job) => job.reject(error));
-    });
-    this.#worker.on("exit", (code) => {
-      this.#ended = true;
-      clearTimeout(this.#idle);
-      on.gone();
-      this.#settle((job) => job.reject(new Error(`a worker ended with code ${code} in the middle of its work`)));
-    });
+    this.#worker.on("error", (error) => this.#end((job) => job.reject(error)));
+    this.#worker.on("exit", (code) =>
+      this.#end((job) => job.reject(new Error(`a worker ended with code ${code} in the middle of its work`))),
+    );
     this.#worker.unref();
   }
 
@@ -198,7 +194,18 @@ class PoolWorker {
     tell(job);
     this.#job = undefined;
     this.#worker.unref();
-    this.#idle = setTimeout(() => void this.#worker.terminate(), IDLE_MS).unref();
+    if (!this.#ended) this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
     this.#done(job);
+  }
+
+  /** Gets no more jobs, from the first sign of its end on. */
+  #end(tell: (job: Waiting) => void = () => {}): void {
+    if (!this.#ended) {
+      this.#ended = true;
+      clearTimeout(this.#idle);
+      this.#gone();
+      void this.#worker.terminate();
+    }
+    this.#settle(tell);
   }
 }
