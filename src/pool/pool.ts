@@ -30,8 +30,9 @@ export interface RunOptions {
  * end after some idle seconds, and do not keep the process alive in between.
  *
  * @example
+ * const jobs = { double: async (n: number) => 2 * n }; // the file worker.js: serve(jobs)
  * const pool = new WorkerPool<typeof jobs>(new URL("./worker.js", import.meta.url));
- * const digest = await pool.lane(2).run("hash", { fd, offset: 0, length });
+ * console.log(await pool.lane(2).run("double", 21));
  */
 export class WorkerPool<J extends Jobs> {
   readonly #entry: URL;
