@@ -4,7 +4,15 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts"],
+          testTimeout: 20_000,
+          setupFiles: ["test/tools/property-runs.ts"],
+          isolate: false,
+        },
+      },
       {
         test: {
           name: "system",

@@ -165,6 +165,20 @@ describe("an archive index", () => {
     await expect(contentOf(entries, "x")).rejects.toThrow(message);
   });
 
+  test("refuses a sparse file, whose bytes do not lie in a row", async () => {
+    const records = ["major=0", "minor=1", "size=9000", "numblocks=1", "map=8000,4"].map(
+      (text) => `GNU.sparse.${text}`,
+    );
+    const pax = records.map((record) => `${record.length + 4} ${record}\n`).join("");
+    const extended = Buffer.from(tarOf([{ name: "pax", content: pax }]).subarray(0, 1024));
+    extended.write("x", 156, "latin1");
+    extended.fill(" ", 148, 156);
+    const sum = extended.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    extended.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    using files = await index(Buffer.concat([extended, tarOf([{ name: "x", content: "tail" }])]));
+    expect(() => findFile(files, "x")).toThrow("is a sparse file, not a file");
+  });
+
   test("lists the directories at the top, those that are only implied too", async () => {
     using files = await index(tarOf([{ name: "b/x", content: "" }, { name: "a/" }, { name: "f", content: "" }]));
     expect(files.directories()).toEqual(["a", "b"].map(fromText));

@@ -7,7 +7,7 @@ import type { SourceImage, SourceLayer } from "./archive.ts";
 import { findFile } from "./archive-files.ts";
 import { archiveLayer } from "./archive-layer.ts";
 import { dockerManifestType, type LayerSource, type ManifestItem } from "./docker-manifest.ts";
-import type { Documents } from "./documents.ts";
+import { type Documents, inDocument } from "./documents.ts";
 import { byID, readConfig, readParent, readTag, refuseParentLoops } from "./source-image.ts";
 
 /**
@@ -17,11 +17,11 @@ import { byID, readConfig, readParent, readTag, refuseParentLoops } from "./sour
  * @throws VarveError `invalid-archive` with Docker's text, `invalid-reference`, `unsupported`, `too-large`
  */
 export async function readDockerArchive(documents: Documents, manifest: Buffer): Promise<SourceImage[]> {
-  const items = readManifest(manifest);
+  const items = inDocument("manifest.json", () => readManifest(manifest));
   const configs: Image[] = [];
   const known = new Map<string, Image>();
   for (const item of items) {
-    const config = known.get(item.config) ?? readConfig(await documents.get(item.config));
+    const config = known.get(item.config) ?? (await readItsConfig(documents, item));
     known.set(item.config, config);
     checkLength(item, config);
     configs.push(config);
@@ -40,10 +40,19 @@ export async function readDockerArchive(documents: Documents, manifest: Buffer):
   return images;
 }
 
+const MAX_IMAGES = 10_000;
+
 function readManifest(bytes: Buffer): readonly ManifestItem[] {
   const items = dockerManifestType.read(parseJson(bytes, { first: true }), null, "");
+  if (items !== null && items.length > MAX_IMAGES)
+    throw new VarveError("too-large", `more than ${MAX_IMAGES} images`, { images: items.length, limit: MAX_IMAGES });
   if (items !== null) return items;
   throw new VarveError("invalid-archive", "invalid manifest, manifest cannot be null (but can be [])");
+}
+
+async function readItsConfig(documents: Documents, { config }: ManifestItem): Promise<Image> {
+  const raw = await documents.get(config);
+  return inDocument(config, () => readConfig(raw));
 }
 
 function checkLength({ layers }: ManifestItem, { id, diffIDs }: Image): void {

@@ -103,6 +103,10 @@ function parseArguments(name: string, rest: string, escapeMark: string): [string
   switch (name) {
     case "cmd":
     case "entrypoint":
+    case "run":
+    case "shell":
+    case "copy":
+    case "add":
       return parseJSONOrText(rest);
     case "volume": {
       const list = parseJSONList(rest);

@@ -14,21 +14,21 @@ export interface ExportOptions {
 }
 
 /**
- * A tar of a container's whole file system as it would see it (FORMATS 12.3). The layer stays mounted while it is read.
+ * A tar of a container's whole file system as it would see it (FORMATS 12.3). The layer is looked at, not mounted for others.
  *
  * @throws VarveError `permission` where a mount would be needed and we may not, `cancelled`
  */
 export async function* exportContainer(layer: RWLayer, options: ExportOptions = {}): ByteSource {
   const { idMap, signal, onWarning } = options;
-  const root = await layer.mount();
+  const view = await layer.view();
   try {
     const onSkip: PackOptions["onSkip"] = (path, reason) =>
       onWarning?.(`"${toText(path)}" was left out: ${reason.message}`);
-    for await (const chunk of treeDiff(root, { overlay: false, accounts: "tree", idMap, onSkip })) {
+    for await (const chunk of treeDiff(view.path, { overlay: false, accounts: "tree", idMap, onSkip })) {
       throwIfCancelled(signal);
       yield chunk;
     }
   } finally {
-    await layer.unmount();
+    view.close();
   }
 }

@@ -13,6 +13,18 @@ export async function withLayer<T>(layer: Layer, work: () => Promise<T>): Promis
   return result;
 }
 
+/**
+ * Gives back a layer that was only read. When its image was removed meanwhile it is deleted, if we may; where we may
+ * not, whoever removed the image found our reference and left it to the next writer.
+ */
+export async function leaveLayer(layer: Layer): Promise<void> {
+  try {
+    await layer.release();
+  } catch (error) {
+    if (!isVarveError(error, "locked") && !isVarveError(error, "permission")) throw error;
+  }
+}
+
 /** Gives a layer back after a failure. @returns what to throw: the failure, which also tells if the layer could not go */
 export async function releaseAfter(error: unknown, layer: Layer | undefined): Promise<unknown> {
   try {

@@ -34,6 +34,12 @@ describe("import", () => {
     expect(stores.images.lastUpdated(id)).toBeDefined();
   });
 
+  test("leaves the layer to the image alone", async () => {
+    const id = await importImage(sourceOf(tar), stores);
+    expect(await stores.images.delete(id)).toHaveLength(1);
+    expect(stores.layers.map().size).toBe(0);
+  });
+
   test("tells how far it is", async () => {
     const seen: number[] = [];
     await importImage(sourceOf(tar), stores, { onBytes: (total) => void seen.push(total) });

@@ -1,3 +1,4 @@
+import { isVarveError } from "../errors.ts";
 import { EMPTY_IMAGE_CONFIG, formatImageConfig, rootFSOf } from "../image/config.ts";
 import { EMPTY_CONTAINER_CONFIG } from "../image/container-config.ts";
 import { EMPTY_HISTORY_ENTRY } from "../image/history.ts";
@@ -6,6 +7,7 @@ import { fileSource } from "../io/byte-source.ts";
 import { decompress } from "../io/compression.ts";
 import { type ArchiveLimits, type Stores, settleLimits } from "./archive.ts";
 import { applyChanges } from "./changes.ts";
+import { placeFault } from "./fault-place.ts";
 import { withLayer } from "./held-layer.ts";
 import { createImage, DOCKER_VERSION, newName, now } from "./new-image.ts";
 import type { ArchiveInput } from "./open-archive.ts";
@@ -37,7 +39,9 @@ export async function importImage(input: ArchiveInput, stores: Stores, options: 
   const source = typeof input === "string" ? fileSource(input, { signal }) : input;
   const { layerBytes } = settleLimits(options.limits);
   const stream = decompress(source, { signal, limits: { bytes: layerBytes } });
-  const layer = await stores.layers.register(stream, undefined, { signal, onBytes });
+  const layer = await stores.layers.register(stream, undefined, { signal, onBytes }).catch((error: unknown) => {
+    throw isVarveError(error, "invalid-archive") ? placeFault("invalid archive", error) : error;
+  });
   return await withLayer(layer, async () => {
     const created = now();
     const comment = options.message || "Imported from -";

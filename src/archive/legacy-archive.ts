@@ -10,7 +10,8 @@ import { toText } from "../sys/byte-string.ts";
 import type { SourceImage, SourceLayer } from "./archive.ts";
 import { findFile } from "./archive-files.ts";
 import { archiveLayer, openLayer } from "./archive-layer.ts";
-import type { Documents } from "./documents.ts";
+import { type Documents, inDocument } from "./documents.ts";
+import { placeFault } from "./fault-place.ts";
 import { readConfig } from "./source-image.ts";
 
 const linkType: GoStructType<{ readonly parent: string }> = goStruct("v1 image", { parent: field("parent", goString) });
@@ -51,8 +52,9 @@ class LegacyArchive {
       throw new VarveError("invalid-archive", `invalid archive: image ${id} is its own ancestor`, { id });
     if (this.#onTheWay.size > MAX_DEPTH) throw new VarveError("too-large", "max depth exceeded", { id });
     this.#onTheWay.add(id);
-    const json = await this.#documents.get(`${id}/json`);
-    const { parent } = linkType.parse(json);
+    const path = `${id}/json`;
+    const json = await this.#documents.get(path);
+    const { parent } = inDocument(path, () => linkType.parse(json));
     const image = await this.#make(id, json, parent === "" ? undefined : await this.read(parent));
     this.#onTheWay.delete(id);
     this.images.set(id, image);
@@ -62,10 +64,12 @@ class LegacyArchive {
   async #make(id: string, json: Buffer, parent: V1Image | undefined): Promise<V1Image> {
     const layer = await this.#readLayer(id);
     const layers = [...(parent?.image.layers ?? []), layer];
-    const history = [...(parent?.history ?? []), historyEntryOf(json)];
     const diffIDs = layers.map(({ diffID }) => diffID);
-    const image = readConfig(configOfV1(json, diffIDs, history));
-    return { image: { ...image, layers, references: [], parent: parent?.image.id }, history };
+    return inDocument(`${id}/json`, () => {
+      const history = [...(parent?.history ?? []), historyEntryOf(json)];
+      const image = readConfig(configOfV1(json, diffIDs, history));
+      return { image: { ...image, layers, references: [], parent: parent?.image.id }, history };
+    });
   }
 
   async #readLayer(id: string): Promise<SourceLayer> {
@@ -73,7 +77,11 @@ class LegacyArchive {
     const path = `${id}/layer.tar`;
     const found = { path, file: findFile(files, path), label: id.slice(0, 12) };
     const digester = new Digester();
-    for await (const chunk of openLayer(found, limits.layerBytes, { signal })) digester.update(chunk);
+    try {
+      for await (const chunk of openLayer(found, limits.layerBytes, { signal })) digester.update(chunk);
+    } catch (error) {
+      throw placeFault(`layer ${found.label}`, error);
+    }
     return archiveLayer({ ...found, diffID: digester.digest() }, limits.layerBytes);
   }
 }
@@ -82,7 +90,9 @@ const repositoriesType = goMap(goMap(goString));
 
 function readRepositories(bytes: Buffer, images: ReadonlyMap<string, unknown>): ReadonlyMap<string, Reference[]> {
   const tags = new Map<string, Reference[]>();
-  const repositories = repositoriesType.read(parseJson(bytes, { first: true }), null, "");
+  const repositories = inDocument("repositories", () =>
+    repositoriesType.read(parseJson(bytes, { first: true }), null, ""),
+  );
   for (const [name, entries] of repositories ?? [])
     for (const [tag, id] of entries ?? []) {
       if (!images.has(id)) throw new VarveError("invalid-archive", `invalid target ID: ${id}`, { id, name, tag });

@@ -114,7 +114,7 @@ describe("load", () => {
 
   test("takes a layer that is left out from an image of the same archive", async () => {
     const twin = makeImage([base, middle], { author: "twin" });
-    const members = dockerMembers([{ image: parent }, { image: twin }]);
+    const members = dockerMembers([{ image: parent }, { image: twin, item: { Layers: ["none", "none"] } }]);
     expect(await loadMembers(members)).toHaveLength(2);
   });
 
@@ -199,6 +199,12 @@ describe("load", () => {
     ],
   ])("refuses %s", async (_, members, message) => {
     expect(await refused(members())).toMatchObject({ message: expect.stringContaining(message) });
+  });
+
+  test("what is refused is closed", async () => {
+    const before = readdirSync("/proc/self/fd").length;
+    for (let i = 0; i < 5; i++) await refused([{ name: "manifest.json", content: "null" }]);
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
   });
 
   test.each<[string, Buffer, string]>([
@@ -316,25 +322,33 @@ describe("load", () => {
     expect(readdirSync(bench.temporary)).toEqual([]);
   });
 
-  test("a tag that cannot be moved takes the image with it", async () => {
+  /** A store one of whose methods fails. */
+  function failing<T extends object>(store: T, method: keyof T & string): T {
+    return new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (key === method) return () => failWithoutSpace();
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
+
+  test.each([
+    [
+      "tags that cannot be moved take the image with them",
+      () => ({ references: failing(stores.references, "moveTags") }),
+    ],
+    [
+      "a parent that cannot be noted takes image and tags with it",
+      () => ({ images: failing(stores.images, "setParent") }),
+    ],
+  ])("%s", async (_, fail) => {
     await loadMembers(dockerMembers([{ image: parent, tags: ["app:1"] }]));
     const before = bench.snapshot();
-    const failing: Stores = {
-      ...stores,
-      references: new Proxy(stores.references, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target);
-          if (key === "addTag")
-            return (...args: Parameters<typeof target.addTag>) => {
-              if (args[0].tag === "full") throw new Error("no space");
-              return target.addTag(...args);
-            };
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      }),
-    };
-    writeFileSync(bench.path("archive.tar"), tarOf(dockerMembers([{ image: child, tags: ["app:1", "app:full"] }])));
-    await expect(load(bench.path("archive.tar"), failing, { temporary: bench.temporary })).rejects.toThrow("no space");
+    const image = { image: child, tags: ["app:1", "app:new"], parent: parent.id };
+    writeFileSync(bench.path("archive.tar"), tarOf(dockerMembers([{ image: parent }, image])));
+    const loading = load(bench.path("archive.tar"), { ...stores, ...fail() }, { temporary: bench.temporary });
+    await expect(loading).rejects.toThrow("no space");
     expect(bench.snapshot()).toEqual(before);
   });
 
@@ -398,4 +412,8 @@ function circle(): TarEntry[] {
     { image: a, parent: b.id },
     { image: b, parent: a.id },
   ]);
+}
+
+function failWithoutSpace(): never {
+  throw new Error("no space");
 }

@@ -6,6 +6,7 @@ import type { Layer } from "../layer/layer.ts";
 import type { StackedTar } from "../layer/register-together.ts";
 import { familiarString } from "../reference/reference.ts";
 import { commitTo, type LayerProgress, type SourceImage, type SourceLayer, type Stores } from "./archive.ts";
+import { placeFault } from "./fault-place.ts";
 import { releaseAfter } from "./held-layer.ts";
 import { openImageSource, type SourceOptions } from "./image-source.ts";
 import type { ArchiveInput } from "./open-archive.ts";
@@ -175,7 +176,11 @@ async function takeLayer(
     return known;
   }
   const onBytes = (current: number, total: number): void => onEvent?.({ kind: "layer", label, diffID, current, total });
-  return await layers.register(layer.open({ signal, onBytes }), parent, { descriptor, signal });
+  try {
+    return await layers.register(layer.open({ signal, onBytes }), parent, { descriptor, signal });
+  } catch (error) {
+    throw placeFault(`layer ${label}`, error);
+  }
 }
 
 /**
@@ -202,6 +207,7 @@ async function takeTogether(
       size: stored!.size,
       open: () => stored!.open(),
       onBytes: (current) => onEvent?.({ kind: "layer", label, diffID, current, total: stored!.size }),
+      explain: (error) => placeFault(`layer ${label}`, error),
       wrongBytes: (actual) => stored!.wrongBytes(actual),
       wrongLayer: (actual) => wrongLayer(from + i, diffID, actual),
     }),

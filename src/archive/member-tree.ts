@@ -44,13 +44,16 @@ export class MemberTree {
 
   /** @throws VarveError `invalid-argument`, `too-large` */
   add(name: ByteString, member: Member): void {
+    const length = name.length + (member.kind === "symlink" ? member.target.length : 0);
+    if (length > MAX_NAME) throw invalidMember(name, "is not possible: file name too long");
     const components = componentsOf(name);
     const base = components.pop();
     if (base === undefined) return;
     const parent = this.#walk(components, name, "make");
     if (parent?.kind !== "directory") throw notADirectory(name);
     if (member.kind === "directory" && parent.entries.get(base)?.kind === "directory") return;
-    this.#charge();
+    // Long names count for more, since they are held in memory.
+    this.#charge(1 + Math.floor(length / NAME));
     parent.entries.set(base, member);
   }
 
@@ -101,11 +104,17 @@ export class MemberTree {
     }
   }
 
-  #charge(): void {
-    if (++this.#count > this.#limit)
+  #charge(members = 1): void {
+    this.#count += members;
+    if (this.#count > this.#limit)
       throw new VarveError("too-large", `the archive has more than ${this.#limit} members`, { limit: this.#limit });
   }
 }
+
+/** The longest name and the longest target that a kernel takes, together. */
+const MAX_NAME = 2 * 4096;
+/** A name that is not longer counts for nothing. */
+const NAME = 256;
 
 /** As many as Docker follows. */
 const MAX_LINKS = 255;

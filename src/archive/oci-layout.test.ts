@@ -79,6 +79,17 @@ describe("an OCI layout", () => {
     expect(await loadMembers(layout.members([manifest]))).toEqual([{ id: image.id, references: [] }]);
   });
 
+  test("may have attestations beside the image that look like images", async () => {
+    const statement = makeImage([Buffer.from("{}")], { architecture: "unknown", os: "unknown" });
+    const attestation = { ...layout.addImage(statement), annotations: REFERENCE };
+    const signature = { ...layout.addImage(armImage), artifactType: "application/vnd.example.signature" };
+    const config = layout.add("application/vnd.oci.image.config.v1+json", makeImage([Buffer.from("[]")]).raw);
+    const layers = [layout.add("application/vnd.dev.cosign.simplesigning.v1+json", Buffer.from("[]"))];
+    const unmarked = layout.addManifest({ config, layers });
+    const members = layout.members([attestation, layout.addImage(image), signature, unmarked]);
+    expect(await loadMembers(members)).toEqual([{ id: image.id, references: [] }]);
+  });
+
   test("gives one image all the names that it has", async () => {
     const manifest = layout.addImage(image);
     const named = ["app:1", "app:2"].map((name) => ({
@@ -103,7 +114,7 @@ describe("an OCI layout", () => {
     ])("gives the one for %s, out of an index and side by side", async (_, platform, expected) => {
       const nested = layout.addIndex([layout.addIndex(variants())]);
       for (const top of [[nested], variants()]) {
-        const fresh = await new ArchiveBench().stores();
+        const fresh = await bench.otherStores();
         const input = sourceOf(tarOf(layout.members(top)));
         const loaded = await load(input, fresh, { temporary: bench.temporary, platform });
         expect(loaded).toEqual([{ id: expected.id, references: [] }]);

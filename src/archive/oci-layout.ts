@@ -14,7 +14,7 @@ import {
 import type { SourceImage, SourceLayer } from "./archive.ts";
 import { findFile } from "./archive-files.ts";
 import { archiveLayer } from "./archive-layer.ts";
-import type { Documents } from "./documents.ts";
+import { type Documents, inDocument } from "./documents.ts";
 import {
   ANNOTATION,
   blobPath,
@@ -37,7 +37,7 @@ import { readConfig } from "./source-image.ts";
  */
 export async function readOciLayout(documents: Documents, index: Buffer, platform: Platform): Promise<SourceImage[]> {
   const layout = new Layout(documents, platform);
-  const descriptors = indexType.parse(index).manifests ?? [];
+  const descriptors = inDocument("index.json", () => indexType.parse(index)).manifests ?? [];
   if (descriptors.length > MAX_MANIFESTS) throw tooMany();
   const images = new Map<ImageID, SourceImage>();
   for (const [name, group] of groupByName(descriptors)) {
@@ -94,6 +94,15 @@ function isIndex({ mediaType }: OciDescriptor): boolean {
   return mediaType === MEDIA_TYPE.index || mediaType === MEDIA_TYPE.dockerIndex;
 }
 
+/** Signatures and attestations may have an image's config, but not its layers. */
+function isImage({ config, layers }: OciManifest): boolean {
+  const { mediaType } = config;
+  if (mediaType !== MEDIA_TYPE.config && mediaType !== MEDIA_TYPE.dockerConfig) return false;
+  return (layers ?? []).every((layer) => LAYER_TYPE.test(layer.mediaType));
+}
+
+const LAYER_TYPE = /^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\./;
+
 /** A layout that is being read; each blob is looked into once, however often it is named. */
 class Layout {
   readonly #documents: Documents;
@@ -135,10 +144,9 @@ class Layout {
   }
 
   async #readImage(descriptor: OciDescriptor): Promise<SourceImage | undefined> {
-    const manifest = manifestType.parse(await this.#readBlob(descriptor));
-    const { mediaType } = manifest.config;
-    if (mediaType !== MEDIA_TYPE.config && mediaType !== MEDIA_TYPE.dockerConfig) return undefined;
-    const image = readConfig(await this.#readBlob(manifest.config));
+    const manifest = await this.#readBlob(descriptor, manifestType.parse);
+    if (!isImage(manifest)) return undefined;
+    const image = await this.#readBlob(manifest.config, readConfig);
     return { ...image, layers: this.#readLayers(manifest, image), references: [], parent: undefined };
   }
 
@@ -195,7 +203,7 @@ class Layout {
       if (!isIndex(descriptor)) return;
       if (nesting === MAX_NESTING)
         throw new VarveError("invalid-archive", "invalid archive: its indexes lie too deep in one another");
-      const { manifests } = indexType.parse(await this.#readBlob(descriptor));
+      const { manifests } = await this.#readBlob(descriptor, indexType.parse);
       for (const inner of manifests ?? []) await visit(inner, nesting + 1);
     };
     await visit(index, 0);
@@ -204,10 +212,10 @@ class Layout {
     return manifests;
   }
 
-  async #readBlob(descriptor: OciDescriptor): Promise<Buffer> {
+  async #readBlob<T>(descriptor: OciDescriptor, parse: (bytes: Buffer) => T): Promise<T> {
     const bytes = await this.#findBlob(descriptor);
-    if (bytes !== undefined) return bytes;
     const path = blobPath(digestIn(descriptor));
+    if (bytes !== undefined) return inDocument(path, () => parse(bytes));
     throw new VarveError("invalid-archive", `invalid archive: the blob "${path}" is not in it`, { path });
   }
 

@@ -1,11 +1,12 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { asVarveError, VarveError } from "../errors.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import { decompress, sniffCompression } from "../io/compression.ts";
 import { type ArchiveLimits, settleLimits } from "./archive.ts";
 import { ArchiveDirectory } from "./archive-directory.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
 import { indexFile } from "./archive-index.ts";
+import { placeFault } from "./fault-place.ts";
 import { spoolArchive } from "./spool.ts";
 
 /** The path of an archive, of a directory with one unpacked, of a pipe; or the bytes of one as they come. */
@@ -25,6 +26,14 @@ export interface OpenOptions {
  * @throws VarveError `invalid-archive`, `not-found`, `too-large`, `cancelled`
  */
 export async function openArchive(input: ArchiveInput, options: OpenOptions): Promise<ArchiveFiles> {
+  try {
+    return await open(input, options);
+  } catch (error) {
+    throw isVarveError(error, "invalid-archive") ? placeFault("invalid archive", error) : error;
+  }
+}
+
+async function open(input: ArchiveInput, options: OpenOptions): Promise<ArchiveFiles> {
   if (typeof input !== "string") return await openStream(input, options);
   const stat = statInput(input);
   if (stat.isDirectory()) return new ArchiveDirectory(input);

@@ -1,13 +1,8 @@
 import { digestOf } from "../digest/digest.ts";
 import type { ImageID } from "../image/image.ts";
 import type { Reference } from "../reference/reference.ts";
+import type { MovedTag } from "../reference/reference-store.ts";
 import type { Stores } from "./archive.ts";
-
-/** A tag that points to another image than before, or to one at all. */
-export interface MovedTag {
-  readonly reference: Reference;
-  readonly previous: ImageID | undefined;
-}
 
 /**
  * Makes an image and its tags visible, or nothing of it. Its layers are there already. To be called in a commit section.
@@ -23,12 +18,9 @@ export async function publishImage(
   const { images, references } = stores;
   const isNew = !images.has(digestOf(image.raw));
   const id = await images.create(image.raw);
-  const moved: MovedTag[] = [];
+  let moved: readonly MovedTag[] = [];
   try {
-    for (const reference of image.references) {
-      const previous = references.find(reference);
-      if (references.addTag(reference, id, { force: true })) moved.push({ reference, previous });
-    }
+    moved = references.moveTags(image.references, id);
     finish(id);
     return { id, moved };
   } catch (error) {

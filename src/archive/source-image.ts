@@ -59,13 +59,15 @@ export function readParent(named: string, child: Image, images: ReadonlyMap<stri
  */
 export function refuseParentLoops(images: readonly SourceImage[]): void {
   const parents = new Map(images.map(({ id, parent }) => [id, parent]));
+  const passed = new Set<ImageID>();
   for (const start of parents.keys()) {
-    const seen = new Set<ImageID>();
-    for (let id: ImageID | undefined = start; id !== undefined; id = parents.get(id)) {
-      if (seen.has(id))
+    const way = new Set<ImageID>();
+    for (let id: ImageID | undefined = start; id !== undefined && !passed.has(id); id = parents.get(id)) {
+      if (way.has(id))
         throw new VarveError("invalid-archive", `invalid archive: image ${id} is its own ancestor`, { id });
-      seen.add(id);
+      way.add(id);
     }
+    for (const id of way) passed.add(id);
   }
 }
 

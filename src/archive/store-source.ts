@@ -7,6 +7,7 @@ import type { Layer } from "../layer/layer.ts";
 import { canonicalString, familiarName, isNameOnly, parseAny, type Reference } from "../reference/reference.ts";
 import { tarLength } from "../tar/tar-length.ts";
 import type { ImageSource, SourceImage, SourceLayer, Stores, StreamOptions } from "./archive.ts";
+import { leaveLayer } from "./held-layer.ts";
 
 /**
  * Images of a store as a source for any sink. Their layers stay until it is disposed of.
@@ -101,5 +102,5 @@ async function* readLayer(
 }
 
 async function releaseAll(layers: readonly Layer[]): Promise<void> {
-  for (const layer of [...layers].reverse()) await layer.release();
+  for (const layer of [...layers].reverse()) await leaveLayer(layer);
 }

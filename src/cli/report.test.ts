@@ -29,6 +29,16 @@ describe("a failure is told", () => {
     });
   });
 
+  test("with a way out for an archive that was not copied to its end, and without the middle of an endless name", () => {
+    const cut = new VarveError("invalid-archive", "a.tar: invalid archive: it is cut short (unexpected EOF)");
+    expect(reportFailure(cut).lines).toEqual([
+      "varve: a.tar: invalid archive: it is cut short (unexpected EOF). Copy it again, or make it anew.",
+    ]);
+    const long = new VarveError("invalid-archive", `open /${"n".repeat(1_000_000)}: file name too long`);
+    expect(reportFailure(long).lines[0]).toMatch(/^varve: open \/n{594}…n+: file name too long$/);
+    expect(reportFailure(long).lines[0]!.length).toBeLessThan(1000);
+  });
+
   test("a line each where there were several", () => {
     const several = new AggregateError([new VarveError("not-found", "a"), new VarveError("conflict", "b")]);
     expect(reportFailure(several)).toEqual({ lines: ["varve: a", "varve: b"], exitCode: 1 });

@@ -36,6 +36,7 @@ function completeMessage({ code, message, details }: VarveError): string {
 function hintFor(error: VarveError, message: string): string | undefined {
   if (error instanceof UsageError) return `See '${error.command} --help'.`;
   if (message.startsWith("No such image")) return "'varve images' lists what there is.";
+  if (message.includes("it is cut short")) return "Copy it again, or make it anew.";
   if (message.startsWith("No such container")) return "'varve df -v' lists what there is.";
   return SAYS_WHAT_TO_DO.test(message) ? undefined : HINTS[error.code];
 }
@@ -55,7 +56,12 @@ function bugText(error: unknown): string {
 }
 
 function line(text: string): string {
-  return `varve: ${process.env.VARVE_DEBUG ? text : oneLine(text)}`;
+  return `varve: ${process.env.VARVE_DEBUG ? text : oneLine(shorten(text))}`;
+}
+
+/** A name in an archive may have a million bytes, of which nobody wants to see more than the beginning and the end. */
+function shorten(text: string): string {
+  return text.length <= 1000 ? text : `${text.slice(0, 600)}…${text.slice(-300)}`;
 }
 
 /** Whatever a name or an archive put into a message, it stays on its line and does not reach the terminal's controls. */

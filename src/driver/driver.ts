@@ -79,6 +79,14 @@ export interface Driver {
 
   put(id: string): Promise<void>;
 
+  /**
+   * The tree with all that lies under it, to be read by this process alone and soon closed. Unlike `get` it leaves no
+   * trace in the home, so that it is for a tree that somebody else works in and for a root that a dockerd lives on, too.
+   *
+   * @throws VarveError `not-found`; `permission` where a mount would be needed and we may not
+   */
+  view(id: string): Promise<View>;
+
   /** Takes a layer's entries into the tree of `create(id, parent)`. At most one applier a tree. */
   applier(id: string, parent?: string, options?: ApplierOptions): Promise<DiffApplier>;
 
@@ -129,6 +137,12 @@ export interface DiffApplier {
   finish(): Promise<number>;
   /** Lets go of descriptors and mounts, as `finish` does by itself. What was written stays until `remove`. */
   abort(): Promise<void>;
+}
+
+/** A whole file system tree as a directory, for as long as nobody closes it. */
+export interface View {
+  readonly path: string;
+  close(): void;
 }
 
 /** The files of one layer. */

@@ -2,12 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { type Change, changes, changesSize, exportChanges } from "../fstree/changes.ts";
 import { treeDiff } from "../fstree/diff.ts";
 import type { IdMap } from "../fstree/id-map.ts";
-
-/** A whole file system tree as a directory, for as long as nobody closes it. */
-export interface View {
-  readonly path: string;
-  close(): void;
-}
+import type { View } from "./driver.ts";
 
 /** A layer seen whole, and its parent when there is one: the naive way to tell what a layer changes (FORMATS 8.8). */
 export interface Pair {

@@ -1,8 +1,7 @@
 import { isVarveError } from "../errors.ts";
 import type { ByteString } from "../sys/byte-string.ts";
 import { TreeRoot } from "../sys/tree-root.ts";
-import type { LayerContent } from "./driver.ts";
-import type { View } from "./naive.ts";
+import type { LayerContent, View } from "./driver.ts";
 
 /**
  * A layer's files in its own tree. A layer that was applied to a mounted stack may have written through links of the

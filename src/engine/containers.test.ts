@@ -22,9 +22,9 @@ const made: NewContainer = {
 
 describe("container records", () => {
   test("what was written is found by id, prefix and name", () => {
-    const records = new ContainerRecords(directory);
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
     expect(records.list()).toEqual([]);
-    records.write(made, { sync: false });
+    records.write(made);
     for (const name of [made.id, "abab", "made", "/made"]) expect(records.find(name).id).toBe(made.id);
     expect(commandOf(records.find("made"))).toBe("/init a b");
     expect(() => records.find("mad")).toThrow("No such container: mad");
@@ -35,9 +35,9 @@ describe("container records", () => {
   });
 
   test("a prefix of two is ambiguous, a name in use a conflict, a name that Docker refuses an error", () => {
-    const records = new ContainerRecords(directory);
-    records.write(made, { sync: false });
-    records.write({ ...made, id: `ab${"c".repeat(62)}`, name: "other" }, { sync: false });
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    records.write(made);
+    records.write({ ...made, id: `ab${"c".repeat(62)}`, name: "other" });
     expect(() => records.find("ab")).toThrow(expect.objectContaining({ code: "ambiguous" }));
     expect(() => records.checkName("made")).toThrow('The container name "/made" is already in use by container');
     expect(() => records.checkName("-x")).toThrow("Invalid container name (-x)");
@@ -45,8 +45,8 @@ describe("container records", () => {
   });
 
   test("a record that cannot be read is passed over and told of", () => {
-    const records = new ContainerRecords(directory);
-    records.write(made, { sync: false });
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    records.write(made);
     for (const [id, text] of Object.entries({ broken: "{", empty: "null", odd: '{"Name":1}' })) {
       mkdirSync(join(directory, id));
       writeFileSync(join(directory, id, "config.v2.json"), text);

@@ -1,12 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { shortID } from "../digest/random-id.ts";
+import { groupOnly, makeDirectory, makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { errnoOf, VarveError } from "../errors.ts";
+import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { type ContainerConfig, containerConfigType } from "../image/container-config.ts";
 import type { ImageID } from "../image/image.ts";
 import { replaceFile } from "../io/atomic-file.ts";
 import { parseJson } from "../json/json.ts";
 import { removeTree } from "../sys/remove-tree.ts";
+import { syncDirectory } from "../sys/sync.ts";
 
 /**
  * Containers as Docker records them, in `containers/<id>/config.v2.json` and `hostconfig.json`, so that a dockerd that
@@ -39,9 +42,14 @@ export interface NewContainer {
 
 export class ContainerRecords {
   readonly #directory: string;
+  readonly #owner: Identity;
+  readonly #sync: boolean;
 
-  constructor(directory: string) {
+  /** @param options.sync whether a record has reached the disk when it is written */
+  constructor(directory: string, options: { readonly idMap: IdMap | undefined; readonly sync: boolean }) {
     this.#directory = directory;
+    this.#owner = groupOnly(rootIdentity(options.idMap));
+    this.#sync = options.sync;
   }
 
   /** All that can be read, newest first. */
@@ -108,16 +116,18 @@ export class ContainerRecords {
       );
   }
 
-  write(container: NewContainer, options: { sync: boolean }): void {
+  write(container: NewContainer): void {
     const directory = join(this.#directory, container.id);
-    mkdirSync(this.#directory, { recursive: true, mode: 0o710 });
-    mkdirSync(directory, { mode: 0o710 });
+    const sync = this.#sync;
+    makeMissingDirectory(this.#directory, 0o710, this.#owner);
+    makeDirectory(directory, 0o710, this.#owner);
     try {
-      mkdirSync(join(directory, "checkpoints"), { mode: 0o700 });
+      makeDirectory(join(directory, "checkpoints"), 0o700, { uid: 0, gid: 0 });
       const host = Buffer.from(JSON.stringify(HOST_CONFIG));
-      replaceFile(join(directory, "hostconfig.json"), host, { mode: 0o644, sync: options.sync });
+      replaceFile(join(directory, "hostconfig.json"), host, { mode: 0o644, sync });
       const record = Buffer.from(JSON.stringify(recordOf(container)));
-      replaceFile(join(directory, "config.v2.json"), record, { mode: 0o600, sync: options.sync });
+      replaceFile(join(directory, "config.v2.json"), record, { mode: 0o600, sync });
+      if (sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
     } catch (error) {
       removeTree(directory);
       throw error;

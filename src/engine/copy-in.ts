@@ -6,8 +6,10 @@ import { closeFile } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { statFile } from "../sys/stat.ts";
 import { cleanName, TreeRoot } from "../sys/tree-root.ts";
-import { Disassembler, type EntrySink, type PayloadHome } from "../tar/disassemble.ts";
+import type { EntrySink, PayloadHome } from "../tar/disassemble.ts";
 import { type Header, TYPE } from "../tar/header.ts";
+import { TarReader } from "../tar/reader.ts";
+import { SparseContent } from "../tar/sparse-content.ts";
 
 export interface CopyInOptions {
   /** Refuse to put a file where a directory is, or the other way round. */
@@ -32,16 +34,34 @@ export async function copyIn(
   const { noOverwriteDirNonDir, signal } = options;
   const applier = new TreeApplier(root, { semantics: "plain", idMap, noOverwriteDirNonDir });
   try {
-    const disassembler = new Disassembler({ line: () => {}, tree: new Below(cleanName(directory), applier) });
-    for await (const chunk of abortable(tar, signal)) {
-      disassembler.write(chunk);
-    }
-    disassembler.end();
+    const reader = readInto(new Below(cleanName(directory), applier));
+    for await (const chunk of abortable(tar, signal)) reader.write(chunk);
+    reader.end();
     applier.finish();
   } catch (error) {
     applier.abort();
     throw error;
   }
+}
+
+/** Nothing will be packed again, so names may come twice, and the last one counts. */
+function readInto(tree: EntrySink): TarReader {
+  let content: SparseContent | undefined;
+  return new TarReader({
+    raw() {},
+    header(header) {
+      tree.entry(header);
+      content = header.sparse && new SparseContent(header.sparse, header.size, tree);
+    },
+    payload(bytes) {
+      if (content === undefined) tree.data(bytes);
+      else content.write(bytes);
+    },
+    payloadEnd() {
+      content?.end();
+      tree.entryEnd();
+    },
+  });
 }
 
 /** Puts every name below a directory; link targets too, as they are names in the same archive. */

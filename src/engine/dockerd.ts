@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError } from "../errors.ts";
+import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { FileLock } from "../sys/lock.ts";
 
 /**
@@ -17,13 +17,15 @@ const DATABASES = [
   "buildkit/metadata_v2.db",
   "buildkit/containerdmeta.db",
   "buildkit/history.db",
+  // Of the containerd that dockerd starts for itself, before it reads anything.
+  "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
 ] as const;
 
 /** The database that a running dockerd has locked, or `undefined` when none runs on this root. */
 export function databaseOfRunningDockerd(root: string): string | undefined {
   for (const name of DATABASES) {
     const path = join(root, name);
-    if (existsSync(path) && isLocked(path)) return path;
+    if (isLocked(path)) return path;
   }
   return undefined;
 }
@@ -39,7 +41,19 @@ export function refuseRunningDockerd(root: string): void {
   );
 }
 
+/** A file that is not there, or that we may not open, is no sign of a dockerd. */
 function isLocked(path: string): boolean {
-  using lock = FileLock.tryAcquire(path, "shared");
-  return lock === undefined;
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errnoOf(error) ?? "")) return false;
+    throw asVarveError(error);
+  }
+  try {
+    using lock = FileLock.tryAcquire(fd, "shared");
+    return lock === undefined;
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSy
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asVarveError, isVarveError } from "../errors.ts";
+import { FileLock } from "../sys/lock.ts";
 
 /**
  * What happened on a root, in the shape of Docker's events: one JSON line each in `<root>/varve/events.jsonl`, so that
@@ -29,8 +30,7 @@ export class EventLog {
 
   append(event: Omit<StoreEvent, "timeNano">): void {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    if ((statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) >= ROTATE_AT)
-      renameSync(this.#path, this.#earlier);
+    if (this.#isFull()) this.#rotate();
     appendFileSync(this.#path, `${JSON.stringify({ ...event, timeNano: nowNano() })}\n`, { mode: 0o600 });
   }
 
@@ -47,8 +47,12 @@ export class EventLog {
     for (const event of parseLines(readIfThere(this.#earlier))) if (inRange(event, since, until)) yield event;
     for (;;) {
       const stat = statSync(this.#path, { throwIfNoEntry: false });
-      if (stat !== undefined) {
-        if (inode !== undefined && inode !== stat.ino) position = 0;
+      if (stat !== undefined && (stat.ino !== inode || stat.size > position)) {
+        if (inode !== undefined && inode !== stat.ino) {
+          // The rest of the file that became the earlier one since we looked.
+          for (const event of parseLines(this.#endOf(inode, position))) if (inRange(event, since, until)) yield event;
+          position = 0;
+        }
         inode = stat.ino;
         const text = readIfThere(this.#path).subarray(position);
         const complete = text.subarray(0, text.lastIndexOf(10) + 1);
@@ -65,14 +69,34 @@ export class EventLog {
     }
   }
 
+  #isFull(): boolean {
+    return (statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) >= ROTATE_AT;
+  }
+
+  /** Whoever was quicker left a file that is not full. */
+  #rotate(): void {
+    using lock = FileLock.tryAcquire(this.#path, "exclusive");
+    if (lock !== undefined && this.#isFull()) renameSync(this.#path, this.#earlier);
+  }
+
+  #endOf(inode: number, position: number): Buffer {
+    if (statSync(this.#earlier, { throwIfNoEntry: false })?.ino !== inode) return Buffer.alloc(0);
+    return readIfThere(this.#earlier).subarray(position);
+  }
+
   get #earlier(): string {
     return `${this.#path}.1`;
   }
 }
 
+/** Later at each call, also within one tick of the clock. */
 function nowNano(): string {
-  return `${BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)}`;
+  const now = BigInt(Date.now()) * 1_000_000n;
+  last = now > last ? now : last + 1n;
+  return `${last}`;
 }
+
+let last = 0n;
 
 function inRange(event: StoreEvent, since: bigint, until: bigint | undefined): boolean {
   const time = BigInt(event.timeNano);
@@ -83,10 +107,18 @@ function readIfThere(path: string): Buffer {
   return existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
 }
 
-/** A line that a dying process left half-written is passed over. */
+/** A line that a dying process left half-written is passed over, with what another one then wrote behind it. */
 function* parseLines(bytes: Buffer): Generator<StoreEvent> {
   for (const line of bytes.toString("utf8").split("\n")) {
-    if (!line.startsWith("{") || !line.endsWith("}")) continue;
-    yield JSON.parse(line) as StoreEvent;
+    const event = parseLine(line);
+    if (event !== undefined) yield event;
+  }
+}
+
+function parseLine(line: string): StoreEvent | undefined {
+  try {
+    return line === "" ? undefined : (JSON.parse(line) as StoreEvent);
+  } catch {
+    return undefined;
   }
 }

@@ -24,7 +24,7 @@ export interface FileView extends AsyncDisposable {
 
 /** A file, a directory or whatever else has a name in an image or a container. */
 export interface FileEntry {
-  /** The last component, its bytes as they are (`toText` makes it readable); `/` for the root. */
+  /** The last component of the path that was asked for, its bytes as they are (`toText` makes it readable); `/` for the root. */
   readonly name: ByteString;
   readonly kind: FileKind;
   /** The twelve permission bits. */
@@ -110,6 +110,11 @@ async function* pack(
 /** `directory/name`, with one slash between. */
 export function joinPath(directory: ByteString, name: ByteString): ByteString {
   return (directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`) as ByteString;
+}
+
+/** The last component of a clean path; `/` for the root. */
+export function nameOf(clean: ByteString): ByteString {
+  return (clean === "" ? "/" : clean.slice(clean.lastIndexOf("/") + 1)) as ByteString;
 }
 
 export function noFile(path: ByteString): VarveError {

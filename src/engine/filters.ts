@@ -21,7 +21,7 @@ export interface PruneFilters {
   readonly until?: string | undefined;
   /** As in `ImageFilters`. */
   readonly label?: readonly string[] | undefined;
-  /** Images that carry one of these stay. */
+  /** Images that carry all of these stay. */
   readonly "label!"?: readonly string[] | undefined;
 }
 

@@ -51,13 +51,14 @@ export interface LayerSummary {
 
 /** Newest first, as `docker images` shows them: without `all`, intermediate images stay away. */
 export function listImages(
-  { images, references, containers }: Workspace,
+  workspace: Workspace,
   options: { all?: boolean | undefined; filters?: ImageFilters | undefined },
   find: (name: string) => Image,
 ): ImageSummary[] {
   const { all = false, filters = {} } = options;
+  const { images, references } = workspace;
   const accepts = filterOf(filters, find);
-  const users = containers.list();
+  const users = workspace.containersHere();
   const summaries: { image: Image; summary: ImageSummary }[] = [];
   for (const [id, image] of filters.dangling === true ? images.heads() : images.map()) {
     if (!accepts(image)) continue;
@@ -128,9 +129,7 @@ export function imageLayers({ layers }: Workspace, image: Image): LayerSummary[]
  */
 export function tagImage(workspace: Workspace, image: Image, target: string): Reference {
   const reference = withDefaultTag(parseNormalized(target));
-  if (reference.digest !== undefined)
-    throw new VarveError("invalid-reference", "refusing to create a tag with a digest reference", { target });
-  workspace.references.add(reference, image.id, { force: true });
+  workspace.references.addTag(reference, image.id, { force: true });
   workspace.images.setLastUpdated(image.id);
   workspace.events.append({
     type: "image",

@@ -1,24 +1,37 @@
 import { constants, readSync } from "node:fs";
+import type { View } from "../driver/driver.ts";
 import { VarveError } from "../errors.ts";
 import type { IdMap } from "../fstree/id-map.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import type { RWLayer } from "../layer/rw-layer.ts";
 import { closeFile, openAt, readDirectory, readLinkAt } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { type Stat, statAt, statFile } from "../sys/stat.ts";
 import { cleanName, TreeRoot } from "../sys/tree-root.ts";
 import { getXattrAt } from "../sys/xattr.ts";
-import { type FileEntry, type FileView, noFile } from "./file-view.ts";
+import { type FileEntry, type FileView, nameOf, noFile } from "./file-view.ts";
 
-/** A container's file system, mounted at a path. Owners are those that the container sees. */
+/** A container's file system, looked at through the kernel. Owners are those that the container sees. */
 export class MountedFiles implements FileView {
+  readonly #view: View;
   readonly #root: TreeRoot;
   readonly #idMap: IdMap | undefined;
-  readonly #onClose: () => Promise<void>;
 
-  constructor(path: string, idMap: IdMap | undefined, onClose: () => Promise<void>) {
-    this.#root = new TreeRoot(path);
+  static async open(layer: RWLayer, idMap: IdMap | undefined): Promise<MountedFiles> {
+    const view = await layer.view();
+    try {
+      return new MountedFiles(view, idMap);
+    } catch (error) {
+      view.close();
+      throw error;
+    }
+  }
+
+  /** @param view belongs to it from now on */
+  constructor(view: View, idMap: IdMap | undefined) {
+    this.#view = view;
+    this.#root = new TreeRoot(view.path);
     this.#idMap = idMap;
-    this.#onClose = onClose;
   }
 
   stat(path: ByteString, options: { follow?: boolean } = {}): FileEntry {
@@ -27,7 +40,7 @@ export class MountedFiles implements FileView {
     if (options.follow === true) {
       const fd = this.#root.openPlace(name);
       try {
-        return this.#entry(name.slice(name.lastIndexOf("/") + 1) as ByteString, statFile(fd), fd, undefined);
+        return this.#entry(nameOf(name), statFile(fd), fd, undefined);
       } finally {
         closeFile(fd);
       }
@@ -75,7 +88,7 @@ export class MountedFiles implements FileView {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#root.close();
-    await this.#onClose();
+    this.#view.close();
   }
 
   #entry(name: ByteString, stat: Stat, dir: number, base: ByteString | undefined): FileEntry {

@@ -9,14 +9,15 @@ import type { Workspace } from "./workspace.ts";
 export type RemovedItem = { readonly untagged: string } | { readonly deleted: string };
 
 /** The stores as `removal.ts` plans on them. */
-export function modelOf({ images, layers, references, containers }: Workspace): RemovalModel {
+export function modelOf(workspace: Workspace): RemovalModel {
+  const { images, layers, references } = workspace;
   const model: RemovalModel = {
     references: new Map(),
     children: new Map(),
     parents: new Map(),
     chains: new Map(),
     layers: new Map(),
-    containers: containers.list().map(({ id, image, running }) => ({ id, image, running })),
+    containers: workspace.containersHere().map(({ id, image, running }) => ({ id, image, running })),
   };
   for (const [chain, { parent }] of layers.map()) model.layers.set(chain, { parent, references: 0 });
   const refer = (chain: ChainID | undefined): void => {
@@ -65,6 +66,8 @@ export async function carryOut(
       removed.push({ untagged: familiarString(step.reference) });
       event("untag", step.image, step.image);
     } else {
+      using _doubt = workspace.doubt(step.layers);
+      workspace.imageMounts.drop(step.image);
       const layers = await images.delete(step.image);
       removed.push({ deleted: step.image }, ...layers.map(({ chainID }) => ({ deleted: chainID })));
       event("delete", step.image, step.image);

@@ -23,6 +23,8 @@ export type RemovalStep =
 
 export interface RemovalTarget {
   readonly image: ImageID;
+  /** As the user gave it, for messages; the reference's familiar spelling unless said. */
+  readonly name?: string;
   /** The reference that the user named; absent when an id or a prefix of one was given. */
   readonly reference?: Reference;
 }
@@ -94,13 +96,13 @@ function isPlanned(steps: readonly RemovalStep[], target: RemovalTarget): boolea
 }
 
 function refuseUntaggingUsed(model: RemovalModel, target: RemovalTarget, force: boolean): void {
-  const { image, reference } = target;
+  const { image, reference, name } = target;
   if (force || reference === undefined || !isSingleReference(referencesOf(model, image))) return;
   const user = model.containers.find((container) => container.image === image);
   if (user === undefined) return;
   throw new VarveError(
     "conflict",
-    `conflict: unable to remove repository reference "${familiarString(reference)}" (must force) - container ${shortID(user.id)} is using its referenced image ${shortID(image)}`,
+    `conflict: unable to remove repository reference "${name ?? familiarString(reference)}" (must force) - container ${shortID(user.id)} is using its referenced image ${shortID(image)}`,
     { image, container: user.id },
   );
 }

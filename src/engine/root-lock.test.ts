@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VarveError } from "../errors.ts";
-import { Leases } from "./leases.ts";
 import { RootLock } from "./root-lock.ts";
 
 let root: string;
@@ -19,6 +18,7 @@ function open(options: { beforeCommit?: () => void } = {}): { lock: RootLock; re
   const lock = new RootLock(join(root, "varve"), {
     watched: [join(root, "watched")],
     refresh: async () => void count++,
+    prepare: () => mkdirSync(join(root, "varve"), { recursive: true }),
     beforeCommit: options.beforeCommit ?? (() => {}),
   });
   lock.noteStamp();
@@ -118,42 +118,37 @@ describe("the root lock", () => {
     expect(await other.lock.commit(() => 2)).toBe(2);
     expect(existsSync(join(root, "varve", "generation"))).toBe(true);
   });
-});
 
-describe("leases", () => {
-  const chain = `sha256:${"a".repeat(64)}` as const;
-  const openLeases = (): Leases => new Leases(join(root, "varve", "leases"));
-
-  test("are seen by others while they last, and never by their holder", () => {
-    mkdirSync(join(root, "varve"));
-    const [mine, theirs] = [openLeases(), openLeases()];
-    {
-      using lease = mine.open();
-      lease.run(() => mine.holdInScope(chain));
-      mine.hold(chain);
-      expect(theirs.heldElsewhere(chain)).toBe(true);
-      expect(mine.heldElsewhere(chain)).toBe(false);
-      expect(theirs.heldElsewhere(chain)).toBe(true);
-    }
-    expect(theirs.heldElsewhere(chain)).toBe(true);
-    mine.holdInScope(chain);
-    mine.release(chain);
-    expect(theirs.heldElsewhere(chain)).toBe(false);
+  test("what is left to afterwards is done when the lock is free again, all of it, before the commit returns", async () => {
+    const [mine, other] = [open(), open()];
+    const done: string[] = [];
+    const leave = (what: string, fail = false): Promise<void> =>
+      mine.lock.afterwards(async () => {
+        done.push(`${what} ${await other.lock.commit(() => "unlocked")}`);
+        if (fail) throw new Error(what);
+      });
+    const committed = mine.lock.commit(async () => {
+      await mine.lock.commit(() => leave("first", true));
+      await leave("second");
+      expect(done).toEqual([]);
+    });
+    await expect(committed).rejects.toThrow("first");
+    expect(done).toEqual(["first unlocked", "second unlocked"]);
+    await leave("third");
+    expect(done).toHaveLength(3);
   });
 
-  test("leave no files behind after a sweep", () => {
-    mkdirSync(join(root, "varve"));
-    const [mine, theirs] = [openLeases(), openLeases()];
-    mine.hold(chain);
-    theirs.sweep();
-    expect(existsSync(join(root, "varve", "leases", "a".repeat(64)))).toBe(true);
-    mine.release(chain);
-    theirs.sweep();
-    expect(existsSync(join(root, "varve", "leases", "a".repeat(64)))).toBe(false);
-  });
-
-  test("leave no trace on a root that Varve never changed", () => {
-    openLeases().hold(chain);
-    expect(existsSync(join(root, "varve"))).toBe(false);
+  test("a commit that fails does what it left to afterwards, and tells its own failure", async () => {
+    const { lock } = open();
+    let done = false;
+    const committed = lock.commit(async () => {
+      await lock.afterwards(async () => {
+        done = true;
+        throw new Error("later");
+      });
+      throw new Error("first");
+    });
+    await expect(committed).rejects.toThrow("first");
+    expect(done).toBe(true);
   });
 });

@@ -1,8 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
-import { replaceFile } from "../io/atomic-file.ts";
 import { FileLock } from "../sys/lock.ts";
 
 /**
@@ -17,6 +16,7 @@ export class RootLock {
   readonly #directory: string;
   readonly #watched: readonly string[];
   readonly #refresh: () => Promise<void>;
+  readonly #prepare: () => void;
   readonly #beforeCommit: () => void;
   readonly #section = new AsyncLocalStorage<Section>();
   #queue: Promise<unknown> = Promise.resolve();
@@ -24,18 +24,25 @@ export class RootLock {
   #commits = 0;
 
   /**
-   * @param directory where the lock and the stamp live; made by the first change
+   * @param directory where the lock and the stamp live
    * @param options.watched paths whose modification also tells that the root moved: a dockerd moves no stamp of ours
    * @param options.refresh reads the disk again
+   * @param options.prepare makes the directory if it is missing; asked before every change
    * @param options.beforeCommit may throw to refuse a change, asked under the lock
    */
   constructor(
     directory: string,
-    options: { watched: readonly string[]; refresh: () => Promise<void>; beforeCommit: () => void },
+    options: {
+      watched: readonly string[];
+      refresh: () => Promise<void>;
+      prepare: () => void;
+      beforeCommit: () => void;
+    },
   ) {
     this.#directory = directory;
     this.#watched = options.watched;
     this.#refresh = options.refresh;
+    this.#prepare = options.prepare;
     this.#beforeCommit = options.beforeCommit;
   }
 
@@ -58,22 +65,40 @@ export class RootLock {
     });
   }
 
-  /** Runs `work` alone among all processes, on memory that is as new as the disk. @param signal as for `read` */
+  /**
+   * Runs `work` alone among all processes, on memory that is as new as the disk, and then what it left to `afterwards`.
+   *
+   * @param signal as for `read`
+   */
   async commit<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     const kind = this.#inside();
     if (kind === "commit") return await work();
     if (kind === "read") throw new Error("a reading section cannot change the root");
-    return await this.#enter("commit", async () => {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      using _lock = await FileLock.acquire(this.#lockPath, "exclusive", { signal });
-      this.#beforeCommit();
-      await this.#catchUp();
-      try {
-        return await work();
-      } finally {
-        this.#moveStamp();
-      }
-    });
+    const later: (() => Promise<void>)[] = [];
+    const [outcome] = await Promise.allSettled([
+      this.#enter(
+        "commit",
+        async () => {
+          this.#prepare();
+          using _lock = await FileLock.acquire(this.#lockPath, "exclusive", { signal });
+          this.#beforeCommit();
+          await this.#catchUp();
+          return await this.#stamped(work);
+        },
+        later,
+      ),
+    ]);
+    const failure = await runAll(later);
+    if (outcome.status === "rejected") throw outcome.reason;
+    if (failure !== undefined) throw failure.error;
+    return outcome.value;
+  }
+
+  /** Runs what takes long as soon as the commit that we are in has let go of the lock; at once when we are in none. */
+  async afterwards(work: () => Promise<void>): Promise<void> {
+    const section = this.#section.getStore();
+    if (section?.open && section.kind === "commit") section.later.push(work);
+    else await work();
   }
 
   #inside(): Section["kind"] | undefined {
@@ -81,9 +106,9 @@ export class RootLock {
     return section?.open ? section.kind : undefined;
   }
 
-  #enter<T>(kind: Section["kind"], work: () => Promise<T>): Promise<T> {
+  #enter<T>(kind: Section["kind"], work: () => Promise<T>, later: Section["later"] = []): Promise<T> {
     const turn = this.#queue.then(async () => {
-      const section: Section = { kind, open: true };
+      const section: Section = { kind, later, open: true };
       try {
         return await this.#section.run(section, work);
       } finally {
@@ -112,10 +137,22 @@ export class RootLock {
     this.#stamp = stamp;
   }
 
+  /** Also a change that failed half-way must be seen; its own failure is then the one to tell. */
+  async #stamped<T>(work: () => Promise<T> | T): Promise<T> {
+    const [outcome] = await Promise.allSettled([(async () => await work())()]);
+    try {
+      this.#moveStamp();
+    } catch (error) {
+      if (outcome.status === "fulfilled") throw error;
+    }
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  }
+
   #moveStamp(): void {
     this.#commits++;
-    const stamp = `${process.pid}.${process.hrtime.bigint()}.${this.#commits}`;
-    replaceFile(this.#generationPath, Buffer.from(stamp), { sync: false });
+    // Compared between living processes only, so it need not reach the disk.
+    writeFileSync(this.#generationPath, `${process.pid}.${process.hrtime.bigint()}.${this.#commits}`, { mode: 0o600 });
     this.#stamp = this.#readStamp();
   }
 
@@ -147,5 +184,19 @@ export class RootLock {
 
 interface Section {
   readonly kind: "read" | "commit";
+  readonly later: (() => Promise<void>)[];
   open: boolean;
+}
+
+/** Does all of it. @returns the first failure */
+async function runAll(works: readonly (() => Promise<void>)[]): Promise<{ readonly error: unknown } | undefined> {
+  let failure: { readonly error: unknown } | undefined;
+  for (const work of works) {
+    try {
+      await work();
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  return failure;
 }

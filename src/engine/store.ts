@@ -3,21 +3,20 @@ import { join } from "node:path";
 import type { LayerProgress } from "../archive/archive.ts";
 import type { LoadEvent, LoadedImage } from "../archive/load.ts";
 import type { SaveFormat } from "../archive/save.ts";
-import { shortID } from "../digest/random-id.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
-import type { Image, ImageID } from "../image/image.ts";
+import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
-import type { RWLayer } from "../layer/rw-layer.ts";
-import { familiarString } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
-import { type Container, commandOf, configOf } from "./containers.ts";
+import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
+import { removeContainer } from "./container-removal.ts";
+import { configOf } from "./containers.ts";
 import { type CopyInOptions, copyIn } from "./copy-in.ts";
 import { createContainer } from "./create-container.ts";
 import type { StoreEvent } from "./events.ts";
 import { archiveOf, type FileEntry, type FileView } from "./file-view.ts";
 import { type ImageFilters, matchesLabels, type PruneFilters, parseTimeFilter } from "./filters.ts";
-import { ImageFiles } from "./image-files.ts";
+import { findContainer, holdContainer, writableOf } from "./held-container.ts";
 import {
   type HistoryEntry,
   type ImageSummary,
@@ -28,8 +27,8 @@ import {
   listImages,
   tagImage,
 } from "./images.ts";
-import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage, statusOf } from "./inspect.ts";
-import { MountedFiles } from "./mounted-files.ts";
+import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage } from "./inspect.ts";
+import { openView } from "./open-view.ts";
 import { planPrune, planRemoval, type RemovalStep } from "./removal.ts";
 import { carryOut, describeSteps, modelOf, type RemovedItem } from "./removal-model.ts";
 import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts";
@@ -96,10 +95,13 @@ export class Store implements AsyncDisposable {
       await workspace.prepareToWrite(options.signal);
       const { limits, events } = workspace;
       const temporary = workspace.temporaryDirectory();
+      const onEvent = (event: LoadEvent): void => {
+        if (event.kind === "image")
+          events.append({ type: "image", action: "load", id: event.id, attributes: { name: event.id } });
+        options.onEvent?.(event);
+      };
       using lease = workspace.lease();
-      const loaded = await lease.run(() => load(source, workspace.stores, { ...options, temporary, limits }));
-      for (const { id } of loaded) events.append({ type: "image", action: "load", id, attributes: { name: id } });
-      return loaded;
+      return await lease.run(() => load(source, workspace.stores, { ...options, onEvent, temporary, limits }));
     });
   }
 
@@ -231,7 +233,7 @@ export class Store implements AsyncDisposable {
   ): Promise<RemovedItem[]> {
     const plan = (): RemovalStep[] => {
       const { image, reference }: FoundImage = this.#workspace.find(name);
-      const target = { image: image.id, ...(reference === undefined ? {} : { reference }) };
+      const target = { image: image.id, name, ...(reference === undefined ? {} : { reference }) };
       const { force = false, noPrune = false } = options;
       return planRemoval(modelOf(this.#workspace), target, { force, prune: !noPrune });
     };
@@ -277,36 +279,20 @@ export class Store implements AsyncDisposable {
   create(image: string, options: { name?: string | undefined } = {}): Promise<string> {
     return this.#long(async () => {
       await this.#workspace.prepareToWrite();
-      const found = await this.#workspace.read(() => this.#workspace.find(image).image);
-      return await createContainer(this.#workspace, found, { name: options.name, imageName: image });
+      return await createContainer(this.#workspace, image, options);
     });
   }
 
-  /** Newest first. With `size` also what each container wrote, which takes a look at its files. */
+  /** Newest first. With `size` also what each container wrote, which takes a look at its files, and root. */
   containers(options: { size?: boolean | undefined } = {}): Promise<ContainerSummary[]> {
-    return this.#read(async () => {
-      const { containers, layers, references, warn } = this.#workspace;
-      const summaries: ContainerSummary[] = [];
-      for (const container of containers.list(warn)) {
-        const config = container.record.Config as { Image?: string } | undefined;
-        const named = config?.Image ?? "";
-        const tagged = references
-          .referencesOf(container.image)
-          .some((reference) => familiarString(reference) === named);
-        summaries.push({
-          id: container.id,
-          name: container.name,
-          image: tagged || named === "" ? named || shortID(container.image) : named,
-          imageID: container.image,
-          created: container.created,
-          command: commandOf(container),
-          status: statusOf(container),
-          ...(options.size === true && layers.hasRW(container.id)
-            ? { size: await layers.getRW(container.id).size() }
-            : {}),
-        });
-      }
-      return summaries;
+    return this.#long(async () => {
+      const summaries = await this.#workspace.read(() => listContainers(this.#workspace));
+      if (options.size !== true) return summaries;
+      const sizes = await writtenSizes(this.#workspace);
+      return summaries.map((summary) => {
+        const size = sizes.get(summary.id);
+        return size === undefined ? summary : { ...summary, size };
+      });
     });
   }
 
@@ -315,14 +301,15 @@ export class Store implements AsyncDisposable {
     return this.#read(async () => {
       const container = this.#workspace.containers.find(name);
       const host = readFileSync(join(this.root, "containers", container.id, "hostconfig.json"), "utf8");
-      return inspectContainer(container, await this.#writable(container).metadata(), JSON.parse(host));
+      return inspectContainer(container, await writableOf(this.#workspace, container).metadata(), JSON.parse(host));
     });
   }
 
   /** What a container changed, as `docker diff`: `C` for changed, `A` for added, `D` for deleted. */
   diff(name: string): Promise<{ kind: "C" | "A" | "D"; path: string }[]> {
     return this.#long(async () => {
-      const layer = await this.#workspace.read(() => this.#writable(this.#workspace.containers.find(name)));
+      using lease = this.#workspace.lease();
+      const { layer } = await this.#workspace.read(() => holdContainer(this.#workspace, name, lease));
       return (await layer.changes()).map(({ kind, path }) => ({ kind: LETTERS[kind], path: toText(path) }));
     });
   }
@@ -346,12 +333,11 @@ export class Store implements AsyncDisposable {
     return this.#long(async () => {
       const { commitContainer } = await import("../archive/commit.ts");
       await workspace.prepareToWrite(options.signal);
-      const source = await workspace.read(() => {
-        const container = workspace.containers.find(name);
-        const { id, image } = container;
-        return { id, image, config: configOf(container), layer: this.#writable(container) };
-      });
       using lease = workspace.lease();
+      const source = await workspace.read(() => {
+        const { container, layer } = holdContainer(workspace, name, lease);
+        return { id: container.id, image: container.image, config: configOf(container), layer };
+      });
       const image = await lease.run(() => commitContainer(source, workspace.stores, options));
       const attributes = {
         imageID: image,
@@ -366,8 +352,9 @@ export class Store implements AsyncDisposable {
   async *export(name: string, options: { signal?: AbortSignal | undefined } = {}): ByteSource {
     try {
       const { exportContainer } = await import("../archive/export.ts");
-      const { containers, driver, warn } = this.#workspace;
-      const layer = await this.#workspace.read(() => this.#writable(containers.find(name)));
+      const { driver, warn } = this.#workspace;
+      using lease = this.#workspace.lease();
+      const { layer } = await this.#workspace.read(() => holdContainer(this.#workspace, name, lease));
       yield* copies(exportContainer(layer, { idMap: driver.idMap, signal: options.signal, onWarning: warn }));
     } catch (error) {
       throw asVarveError(error);
@@ -384,46 +371,30 @@ export class Store implements AsyncDisposable {
     name: string,
     options: { force?: boolean | undefined; dryRun?: boolean | undefined } = {},
   ): Promise<void> {
-    const check = (): Container => {
-      const container = this.#workspace.containers.find(name);
-      if (container.running && options.force !== true)
-        throw new VarveError(
-          "conflict",
-          `You cannot remove a running container ${container.id}. Stop the container before attempting removal or force remove`,
-          { container: container.id },
-        );
-      return container;
-    };
-    if (options.dryRun === true) return this.#read(() => void check());
-    return this.#commit(async () => {
-      const container = check();
-      const { layers, containers, events } = this.#workspace;
-      if (layers.hasRW(container.id)) await layers.releaseRW(layers.getRW(container.id));
-      containers.remove(container.id);
-      events.append({ type: "container", action: "destroy", id: container.id, attributes: { name: container.name } });
-    });
+    return this.#long(() => removeContainer(this.#workspace, name, options));
   }
 
   /**
-   * Mounts a container's file system, or an image's read-only one, until `unmount`, also of a later process. Needs root,
-   * except for what is one directory anyway.
+   * Mounts a container's file system, or an image's read-only one, until `unmount`, also of a later process. Needs root.
    *
    * @returns where
    */
   mount(name: string): Promise<string> {
     return this.#commit(async () => {
-      const container = this.#findContainer(name);
-      if (container !== undefined) return await this.#writable(container).mount();
-      return await this.#workspace.driver.get(this.#topTree(name), { readOnly: true });
+      const container = findContainer(this.#workspace, name);
+      if (container !== undefined) return await writableOf(this.#workspace, container).mount();
+      const { id, tree } = this.#topTree(name);
+      return await this.#workspace.imageMounts.mount(id, tree);
     });
   }
 
   /** Undoes one `mount`. */
   unmount(name: string): Promise<void> {
     return this.#commit(async () => {
-      const container = this.#findContainer(name);
-      if (container !== undefined) await this.#writable(container).unmount();
-      else await this.#workspace.driver.put(this.#topTree(name));
+      const container = findContainer(this.#workspace, name);
+      if (container !== undefined) return await writableOf(this.#workspace, container).unmount();
+      const { id, tree } = this.#topTree(name);
+      await this.#workspace.imageMounts.unmount(id, tree);
     });
   }
 
@@ -485,9 +456,13 @@ export class Store implements AsyncDisposable {
   /** Unpacks a tar into a directory of a container. Needs root. @throws VarveError `not-found`, `invalid-archive` */
   copyIn(name: string, path: string | Uint8Array, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
     return this.#long(async () => {
-      await this.#workspace.prepareToWrite(options.signal);
-      const layer = await this.#workspace.read(() => this.#writable(this.#workspace.containers.find(name)));
-      const mounted = await layer.mount();
+      const workspace = this.#workspace;
+      await workspace.prepareToWrite(options.signal);
+      using lease = workspace.lease();
+      const { layer, mounted } = await workspace.commit(async () => {
+        const { layer } = holdContainer(workspace, name, lease);
+        return { layer, mounted: await layer.mount() };
+      }, options.signal);
       try {
         await copyIn(mounted, bytesOf(path), tar, this.#workspace.driver.idMap, options);
       } finally {
@@ -498,7 +473,10 @@ export class Store implements AsyncDisposable {
 
   /** What takes how much room. */
   df(): Promise<DiskUsage> {
-    return this.#read(() => diskUsage(this.#workspace));
+    return this.#long(async () => {
+      const sizes = await writtenSizes(this.#workspace);
+      return await this.#workspace.read(() => diskUsage(this.#workspace, sizes));
+    });
   }
 
   /** The root, its driver and what is in it, for a person to see. */
@@ -528,26 +506,11 @@ export class Store implements AsyncDisposable {
     return this.close();
   }
 
-  #findContainer(name: string): Container | undefined {
-    try {
-      return this.#workspace.containers.find(name);
-    } catch (error) {
-      if (error instanceof VarveError && error.code === "not-found") return undefined;
-      throw error;
-    }
-  }
-
-  #writable({ id, driver }: Container): RWLayer {
-    if (this.#workspace.layers.hasRW(id)) return this.#workspace.layers.getRW(id);
-    const reason = driver === this.driver ? "its writable layer cannot be used" : `it belongs to the driver ${driver}`;
-    throw new VarveError("not-found", `container ${shortID(id)}: ${reason}`, { container: id, driver });
-  }
-
-  #topTree(name: string): string {
+  #topTree(name: string): { id: ImageID; tree: string } {
     const { image } = this.#workspace.find(name);
     if (image.chainID === undefined)
       throw new VarveError("invalid-argument", `${name} has no layers to mount`, { image: image.id });
-    return this.#workspace.layers.map().get(image.chainID)!.cacheID;
+    return { id: image.id, tree: this.#workspace.layers.map().get(image.chainID)!.cacheID };
   }
 
   #pruneCandidates(all: boolean, filters: PruneFilters): ImageID[] {
@@ -556,16 +519,19 @@ export class Store implements AsyncDisposable {
     return [...(all ? images.map() : images.heads())]
       .filter(([, { config }]) => {
         const labels = labelsOf(config.config);
-        if (until !== undefined && config.created.seconds > until) return false;
+        const created = config.created.seconds + config.created.nanoseconds / 1e9;
+        if (until !== undefined && created > until) return false;
+        // Docker asks an image without a config for no label.
+        if (config.config === null) return true;
         if (filters.label !== undefined && !matchesLabels(labels, filters.label)) return false;
-        return !(filters["label!"] ?? []).some((label) => matchesLabels(labels, [label]));
+        return filters["label!"] === undefined || !matchesLabels(labels, filters["label!"]);
       })
       .map(([id]) => id);
   }
 
   async #view<T>(target: string, signal: AbortSignal | undefined, work: (view: FileView) => T): Promise<T> {
     return await this.#long(async () => {
-      await using opened = await this.#open(target, signal);
+      await using opened = await openView(this.#workspace, target, signal);
       return work(opened.view);
     });
   }
@@ -576,47 +542,11 @@ export class Store implements AsyncDisposable {
     stream: (view: FileView) => ByteSource,
   ): ByteSource {
     try {
-      await using opened = await this.#open(target, signal);
+      await using opened = await openView(this.#workspace, target, signal);
       yield* copies(abortable(stream(opened.view), signal));
     } catch (error) {
       throw asVarveError(error);
     }
-  }
-
-  /** What is opened last is closed first. */
-  async #open(target: string, signal: AbortSignal | undefined): Promise<AsyncDisposable & { view: FileView }> {
-    const workspace = this.#workspace;
-    const closers: (() => unknown)[] = [];
-    const close = async (): Promise<void> => {
-      for (const closer of closers.splice(0).reverse()) await closer();
-    };
-    try {
-      const lease = workspace.lease();
-      closers.push(() => lease[Symbol.dispose]());
-      const found = await lease.run(() =>
-        workspace.read(() => {
-          const container = this.#findContainer(target);
-          if (container !== undefined) return this.#writable(container);
-          return this.#chainsOf(workspace.find(target).image).map((chain) => {
-            const layer = workspace.layers.get(chain);
-            closers.push(() => layer.release());
-            return layer;
-          });
-        }, signal),
-      );
-      const view = Array.isArray(found)
-        ? await ImageFiles.open(found, signal)
-        : new MountedFiles(await found.mount(), workspace.driver.idMap, () => found.unmount());
-      closers.push(() => view[Symbol.asyncDispose]());
-      return { view, [Symbol.asyncDispose]: close };
-    } catch (error) {
-      await close();
-      throw error;
-    }
-  }
-
-  #chainsOf(image: Image): ImageID[] {
-    return imageLayers(this.#workspace, image).map(({ chainID }) => chainID);
   }
 
   #read<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
@@ -634,22 +564,6 @@ export class Store implements AsyncDisposable {
       throw asVarveError(error);
     }
   }
-}
-
-/** One line of `docker ps -a`. */
-export interface ContainerSummary {
-  readonly id: string;
-  readonly name: string;
-  /** As the user named it. */
-  readonly image: string;
-  readonly imageID: ImageID;
-  /** RFC 3339 with nanoseconds. */
-  readonly created: string;
-  readonly command: string;
-  /** `created`, `running`, `exited` and so on. */
-  readonly status: string;
-  /** Bytes that it wrote; only where they were asked for and its writable layer can be read. */
-  readonly size?: number;
 }
 
 /**

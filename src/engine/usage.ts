@@ -61,8 +61,10 @@ export interface StoreInfo {
   readonly memory: number;
 }
 
-export async function diskUsage({ layers, images, references, containers }: Workspace): Promise<DiskUsage> {
-  const records = containers.list();
+/** @param sizes what containers wrote. To be called inside `read` */
+export function diskUsage(workspace: Workspace, sizes: ReadonlyMap<string, number>): DiskUsage {
+  const { layers, images, references } = workspace;
+  const records = workspace.containersHere();
   const known = layers.map();
   const users = new Map<ChainID, number>();
   const counted = [...images.map()].filter(
@@ -81,9 +83,7 @@ export async function diskUsage({ layers, images, references, containers }: Work
   const size = [...users.keys()].reduce((sum, chain) => sum + (known.get(chain)?.size ?? 0), 0);
   const used = entries.filter((entry) => entry.containers > 0);
   const kept = used.reduce((sum, entry) => sum + entry.size - entry.sharedSize, 0);
-  const written: ContainerUsage[] = [];
-  for (const { id, running } of records)
-    written.push({ id, running, size: layers.hasRW(id) ? await layers.getRW(id).size() : 0 });
+  const written = records.map(({ id, running }): ContainerUsage => ({ id, running, size: sizes.get(id) ?? 0 }));
   return {
     images: { total: counted.length, active: used.length, size, reclaimable: size - kept, entries },
     containers: {
@@ -96,8 +96,9 @@ export async function diskUsage({ layers, images, references, containers }: Work
   };
 }
 
-export function storeInfo({ root, driver, durability, images, layers, containers }: Workspace): StoreInfo {
-  const records = containers.list();
+export function storeInfo(workspace: Workspace): StoreInfo {
+  const { root, driver, durability, images, layers } = workspace;
+  const records = workspace.containersHere();
   const running = records.filter((container) => container.running).length;
   return {
     root,

@@ -1,7 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Stores } from "../archive/archive.ts";
+import type { ChainID } from "../digest/chain-id.ts";
 import type { Driver, Durability } from "../driver/driver.ts";
+import { makeMissingDirectory } from "../driver/home.ts";
 import { openDriver } from "../driver/select.ts";
 import { isVarveError, VarveError } from "../errors.ts";
 import { FileBackend } from "../image/file-backend.ts";
@@ -11,10 +12,12 @@ import { FileMetadata } from "../layer/file-metadata.ts";
 import { LayerStore } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
-import { ContainerRecords } from "./containers.ts";
-import { type DataRoot, locateDataRoot } from "./data-root.ts";
+import { type Container, ContainerRecords } from "./containers.ts";
+import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable, SIDE } from "./data-root.ts";
 import { refuseRunningDockerd } from "./dockerd.ts";
+import { Doubts } from "./doubts.ts";
 import { EventLog } from "./events.ts";
+import { ImageMounts } from "./image-mounts.ts";
 import { type Lease, Leases } from "./leases.ts";
 import { RootLock } from "./root-lock.ts";
 
@@ -62,25 +65,30 @@ export class Workspace {
   readonly references: ReferenceStore;
   readonly containers: ContainerRecords;
   readonly events: EventLog;
+  readonly imageMounts: ImageMounts;
   readonly warn: (message: string) => void;
-  readonly #dataRoot: DataRoot;
   readonly #lock: RootLock;
   readonly #leases: Leases;
+  readonly #doubts: Doubts;
 
   static async open(options: StoreOptions = {}): Promise<Workspace> {
     const dataRoot = locateDataRoot(options.root, options.usernsRemap);
+    refuseUnreadable(dataRoot);
     const durability = options.durability ?? "layer";
     const driver = await openDriver(dataRoot.path, { name: options.driver, idMap: dataRoot.idMap, durability });
     const warn = options.onWarning ?? (() => {});
-    const side = join(dataRoot.path, "varve");
+    const side = join(dataRoot.path, SIDE);
     const metadata = join(dataRoot.path, "image", driver.name);
-    const leases = new Leases(join(side, "leases"));
+    warnOfOtherDrivers(dataRoot.path, driver.name, warn);
+    const doubts = new Doubts(join(side, "doubts"));
+    const leases = new Leases(join(side, "leases"), doubts);
     const stores: { refresh(): void | Promise<void> }[] = [];
     const lock = new RootLock(side, {
       watched: WATCHED.map((name) => join(metadata, name)),
       refresh: async () => {
         for (const store of stores) await store.refresh();
       },
+      prepare: () => makeDataRoot(dataRoot),
       beforeCommit: () => refuseRunningDockerd(dataRoot.path),
     });
     const sync = durability !== "none";
@@ -89,43 +97,62 @@ export class Workspace {
       driver,
       metadata: new FileMetadata(join(metadata, "layerdb"), { sync }),
       commit: (work) => lock.commit(work),
-      heldElsewhere: (chain) => leases.heldElsewhere(chain),
-      onHandOut: (chain) => leases.holdInScope(chain),
+      afterwards: (work) => lock.afterwards(work),
+      heldElsewhere: (chain) => {
+        const held = leases.heldElsewhere(chain);
+        // Who holds it may only be looking, and will not delete it.
+        if (held) doubts.raise(chain);
+        return held;
+      },
+      onHandOut: (chain, isNew) => leases.holdInScope(chain, isNew),
       onWarning: warn,
       threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),
     });
     const backend = new FileBackend(join(metadata, "imagedb"), { sync });
-    const images = ImageStore.open({ backend, layers, os: "linux", onWarning: warn });
+    // What an image refers to is on disk and needs no lease.
+    const imageLayers = { get: (chain: ChainID) => leases.outside(() => layers.get(chain)) };
+    const images = ImageStore.open({ backend, layers: imageLayers, os: "linux", onWarning: warn });
     const references = ReferenceStore.open(join(metadata, "repositories.json"), { sync: durability === "strict" });
     stores.push(layers, images, references);
-    return new Workspace({ dataRoot, driver, durability, layers, images, references, lock, leases, warn, options });
+    const { path: root, idMap } = dataRoot;
+    const containers = new ContainerRecords(join(root, "containers"), { idMap, sync });
+    const events = new EventLog(join(side, "events.jsonl"));
+    const { limits = {} } = options;
+    const imageMounts = new ImageMounts(driver, join(side, "images"));
+    const parts = { layers, images, references, containers, events, imageMounts, lock, leases, doubts };
+    return new Workspace({ root, driver, durability, limits, warn, ...parts });
   }
 
   private constructor(parts: {
-    dataRoot: DataRoot;
+    root: string;
     driver: Driver;
     durability: Durability;
+    limits: Limits;
     layers: LayerStore;
     images: ImageStore;
     references: ReferenceStore;
+    containers: ContainerRecords;
+    events: EventLog;
+    imageMounts: ImageMounts;
+    warn: (message: string) => void;
     lock: RootLock;
     leases: Leases;
-    warn: (message: string) => void;
-    options: StoreOptions;
+    doubts: Doubts;
   }) {
-    this.root = parts.dataRoot.path;
+    this.root = parts.root;
     this.driver = parts.driver;
     this.durability = parts.durability;
-    this.limits = parts.options.limits ?? {};
+    this.limits = parts.limits;
     this.layers = parts.layers;
     this.images = parts.images;
     this.references = parts.references;
-    this.containers = new ContainerRecords(join(this.root, "containers"));
-    this.events = new EventLog(join(this.root, "varve", "events.jsonl"));
+    this.containers = parts.containers;
+    this.events = parts.events;
+    this.imageMounts = parts.imageMounts;
     this.warn = parts.warn;
-    this.#dataRoot = parts.dataRoot;
     this.#lock = parts.lock;
     this.#leases = parts.leases;
+    this.#doubts = parts.doubts;
   }
 
   /** What the ways in and out work on. */
@@ -146,18 +173,38 @@ export class Workspace {
    * @throws VarveError `locked` while a dockerd has the root
    */
   commit<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
-    return this.#lock.commit(async () => {
-      this.#makeRoot();
-      return await work();
-    }, signal);
+    return this.#lock.commit(work, signal);
   }
 
   /** Before long work that ends in a commit: fails where the commit would, and reclaims what dead processes left. */
   async prepareToWrite(signal?: AbortSignal): Promise<void> {
-    await this.commit(async () => {
+    const doubted = await this.commit(() => {
       this.#leases.sweep();
-      await this.layers.cleanup();
+      return [...this.#doubts.all()].filter(([chain]) => !this.#leases.isHeld(chain));
     }, signal);
+    await this.layers.cleanup();
+    for (const [chain, doubt] of doubted) {
+      if (this.layers.has(chain)) await this.layers.get(chain).release();
+      doubt[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * For the deletion of what refers to layers: if we die in the midst of it, the next writer deletes those that nothing
+   * needs. To be called inside `commit`, and disposed of when the layers are deleted.
+   */
+  doubt(chains: readonly ChainID[]): Disposable {
+    const doubts = chains.map((chain) => this.#doubts.raise(chain));
+    return {
+      [Symbol.dispose]: () => {
+        for (const doubt of doubts) doubt[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Whether anybody is at work on a container. To be called inside `commit`. */
+  isContainerHeld(id: string): boolean {
+    return this.#leases.isContainerHeld(id);
   }
 
   /**
@@ -168,10 +215,15 @@ export class Workspace {
     return this.#leases.open();
   }
 
+  /** The containers that a dockerd with this driver would know. */
+  containersHere(): Container[] {
+    return this.containers.list().filter(({ driver }) => driver === this.driver.name || driver === "");
+  }
+
   /** A directory for what is only needed for a while, on the root's own file system. */
   temporaryDirectory(): string {
     const path = join(this.root, "tmp");
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeMissingDirectory(path, 0o700, { uid: 0, gid: 0 });
     return path;
   }
 
@@ -207,10 +259,6 @@ export class Workspace {
     const image = this.images.get(id);
     return isIDPrefix(id, name) ? { image } : { image, reference };
   }
-
-  #makeRoot(): void {
-    mkdirSync(this.#dataRoot.path, { recursive: true, mode: 0o710 });
-  }
 }
 
 export interface FoundImage {
@@ -232,6 +280,12 @@ function threadsOf(setting: string | undefined): number | undefined {
   if (!setting) return undefined;
   if (/^\d{1,3}$/.test(setting)) return Number(setting);
   throw new VarveError("invalid-argument", `VARVE_THREADS is no number of threads: ${setting}`, { setting });
+}
+
+function warnOfOtherDrivers(root: string, driver: string, warn: (message: string) => void): void {
+  const others = driversWithImages(root);
+  if (others.length === 0 || others.includes(driver)) return;
+  warn(`${root} has no images of the driver ${driver}, but some of ${others.join(" and ")}: choose that with --driver`);
 }
 
 function isIDPrefix(id: ImageID, text: string): boolean {

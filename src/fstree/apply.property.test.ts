@@ -53,7 +53,7 @@ for (const semantics of ["overlay", "layer", "keep-whiteouts"] satisfies Semanti
           expect(readdirSync(scratch).sort()).toEqual(["a", "root"]);
           expect(readdirSync("/proc/self/fd").length).toBe(before);
         }),
-        { numRuns: 300 },
+        { numRuns: 120 },
       );
     } finally {
       rmSync(scratch, { recursive: true, force: true });

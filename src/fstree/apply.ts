@@ -117,7 +117,7 @@ export class TreeApplier implements EntrySink {
     try {
       return this.#unpack(header);
     } catch (error) {
-      if (errnoOf(error) === "ENOTDIR" && this.#isIdleMark(header)) return "split";
+      if (this.#isIdleMark(header, errnoOf(error))) return "split";
       const target = header.type === TYPE.hardLink ? cleanName(header.linkname) : undefined;
       throw archiveFault(error, cleanName(header.name), target);
     }
@@ -314,10 +314,15 @@ export class TreeApplier implements EntrySink {
     return true;
   }
 
-  /** Docker does not mind the mark of an opaque directory in what is none, as nothing can be hidden there. */
-  #isIdleMark({ name }: Header): boolean {
+  /**
+   * Docker does not mind a mark where nothing can be hidden: that of an opaque directory in what is none, and on a full
+   * tree any mark behind a link to nothing.
+   */
+  #isIdleMark({ name }: Header, errno: string | undefined): boolean {
     const { semantics } = this.#options;
-    return (semantics === "overlay" || semantics === "layer") && cleanName(name).endsWith(`/${OPAQUE_NAME}`);
+    const base = cleanName(name).split("/").at(-1) as ByteString;
+    if (errno === "ENOENT") return semantics === "layer" && isWhiteoutName(base);
+    return errno === "ENOTDIR" && base === OPAQUE_NAME && (semantics === "overlay" || semantics === "layer");
   }
 
   #storeHardLink(spot: Spot, header: Header): void {

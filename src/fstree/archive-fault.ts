@@ -12,7 +12,10 @@ export function archiveFault(error: unknown, name: ByteString, hardLinkTo?: Byte
   const coded = asVarveError(error);
   const errno = errnoOf(coded);
   if (!(coded instanceof VarveError) || errno === undefined) return coded;
-  const code = FAULTS.has(errno) ? "invalid-archive" : errno === "EFBIG" ? "too-large" : coded.code;
+  // A hard link is not permitted to a directory, whoever asks.
+  const isFault =
+    FAULTS.has(errno) || (errno === "EPERM" && hardLinkTo !== undefined && coded.details.syscall === "link");
+  const code = isFault ? "invalid-archive" : errno === "EFBIG" ? "too-large" : coded.code;
   // Ours end in the reason, Node's in the reason and the call.
   const reason = coded.message.slice(coded.message.lastIndexOf(": ") + 2).replace(/, .*$/, "");
   const call = hardLinkTo === undefined ? coded.details.syscall : `link /${toText(hardLinkTo)}`;

@@ -269,7 +269,7 @@ test("a tree comes out of its tar again", async () => {
       );
       expect(compareTrees(dated, again)).toEqual([]);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 

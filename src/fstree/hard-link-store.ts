@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, readSync } from "node:fs";
+import { VarveError } from "../errors.ts";
 import { openAt, unlinkAt } from "../sys/at.ts";
 import type { ByteString } from "../sys/byte-string.ts";
-import type { Header } from "../tar/header.ts";
+import { type Header, XATTR_PREFIX } from "../tar/header.ts";
 import { PayloadFile } from "./payload-file.ts";
 
 /**
@@ -13,6 +14,7 @@ export class HardLinkStore {
   readonly #fd: number;
   readonly #files = new Map<string, StoredFile>();
   #end = 0;
+  #attributes = 0;
 
   /** The room is taken in the open directory `dir`, which shows nothing of it. */
   constructor(dir: number) {
@@ -26,8 +28,21 @@ export class HardLinkStore {
 
   keep(base: string, header: Header, content: PayloadFile): void {
     content.end();
-    this.#files.set(base, { header, offset: this.#end, size: content.position - this.#end });
+    this.#files.set(base, { header: this.#slim(header), offset: this.#end, size: content.position - this.#end });
     this.#end = content.position;
+  }
+
+  /** A header without what no link asks for, since all of them are held in memory. */
+  #slim(header: Header): Header {
+    const records = new Map([...header.records].filter(([key]) => key.startsWith(XATTR_PREFIX)));
+    for (const [key, value] of records) this.#attributes += key.length + value.length;
+    if (this.#attributes > MAX_ATTRIBUTES)
+      throw new VarveError(
+        "too-large",
+        `the archive has more than ${MAX_ATTRIBUTES} bytes of attributes in .wh..wh.plnk`,
+      );
+    const none = "" as ByteString;
+    return { ...header, name: none, linkname: none, records };
   }
 
   find(base: string): StoredFile | undefined {
@@ -49,6 +64,7 @@ export class HardLinkStore {
 }
 
 const WINDOW = 256 * 1024;
+const MAX_ATTRIBUTES = 16 << 20;
 
 export interface StoredFile {
   readonly header: Header;

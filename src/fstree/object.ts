@@ -60,16 +60,24 @@ export function makeObject(
       return void linkAt(target.dir, target.base, dir, base);
     }
     case TYPE.charDevice:
-      return void makeNodeAt(dir, base, constants.S_IFCHR | 0o600, header.deviceMajor, header.deviceMinor);
+      return void makeDevice({ dir, base }, constants.S_IFCHR, header);
     case TYPE.blockDevice:
-      return void makeNodeAt(dir, base, constants.S_IFBLK | 0o600, header.deviceMajor, header.deviceMinor);
+      return void makeDevice({ dir, base }, constants.S_IFBLK, header);
     case TYPE.fifo:
       return void makeNodeAt(dir, base, constants.S_IFIFO | 0o600, 0, 0);
     default: {
       const number = header.type.charCodeAt(0);
-      throw new VarveError("invalid-archive", `unhandled tar header type ${number}`, { type: number });
+      throw new VarveError("invalid-archive", `unhandled tar header type ${number}`, {
+        type: number,
+        name: toText(header.name),
+      });
     }
   }
+}
+
+/** Of numbers that are too large for the kernel Docker keeps the lower bits. */
+function makeDevice({ dir, base }: Place, kind: number, { deviceMajor, deviceMinor }: Header): void {
+  makeNodeAt(dir, base, kind | 0o600, deviceMajor & 0xfff, deviceMinor & 0xfffff);
 }
 
 /** For a regular file that `makeObject` has just made and that has its content. */

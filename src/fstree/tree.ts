@@ -9,7 +9,9 @@ import type { TreeRoot } from "../sys/tree-root.ts";
  * `fstree/` is where a tar becomes a directory and a directory a tar. `TreeApplier` (apply.ts) unpacks a layer's
  * entries as Docker does, in the four semantics that Docker has; `treeDiff` (diff.ts) packs a tree; `changes`
  * (changes.ts) compares two trees and `exportChanges` packs what differs; `copyTree` is how vfs makes a layer of its
- * parent; `treeSize` counts. Whiteouts and id maps, which all of them share, have a file each.
+ * parent; `treeSize` counts. Whiteouts and id maps, which all of them share, have a file each. Behind the applier,
+ * `WritableTree` finds places, object.ts makes objects in them, and `PayloadGuard` sees to it that a layer that went in
+ * can come out; behind the packers is `TreePacker`.
  *
  * Every tree is entered through a `TreeRoot`: no name in a tar and no link in a tree leads out of it. Paths are
  * `ByteString`s relative to the tree, without a slash at either end; the root is the empty one.

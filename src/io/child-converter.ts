@@ -48,7 +48,9 @@ export class ChildConverter implements Converter {
       if (errnoOf(end) !== "ENOENT") return end;
       return new VarveError("unsupported", `${command} is not installed, which this archive needs`, { command }, end);
     }
-    const reason = this.#stderr.trim() || (end === 0 ? "unexpected data after the end" : `ended by ${end}`);
+    // What bzip2 says goes on for ten lines.
+    const said = this.#stderr.trim().split("\n", 1)[0]!.replace(/[;:]$/, "");
+    const reason = said || (end === 0 ? "unexpected data after the end" : `ended by ${end}`);
     return new VarveError("invalid-archive", reason.startsWith(command) ? reason : `${command}: ${reason}`, {
       command,
     });

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { asVarveError, isVarveError } from "../errors.ts";
 import { openDirectory } from "../sys/at.ts";
@@ -52,12 +52,13 @@ export class WriteSet {
     this.#lock = lock;
   }
 
-  /** Creates a file, 0644 less the umask, open for writing until the set is committed or given up. */
+  /** Creates a file, 0644 whatever the umask, open for writing until the set is committed or given up. */
   file(name: string): number {
     this.#mustBeOpen();
     try {
       const fd = openSync(join(this.path, name), "wx", 0o644);
       this.#unsynced.add(fd);
+      fchmodSync(fd, 0o644);
       return fd;
     } catch (error) {
       throw asVarveError(error);

@@ -12,10 +12,10 @@ export interface Reclaimed {
 
 /**
  * Deletes a layer that nobody refers to, then its parent if that has no other reference, and so on (FORMATS 2.6). All
- * records leave in one visible step, top first; the trees follow at leisure.
+ * records leave in one visible step, top first; the trees follow at leisure, after the step that we may be in.
  *
  * @returns what was deleted, top first
- * @throws what the driver throws, with the same list as `details.released`
+ * @throws what the driver throws, unless that is told `afterwards`, with the same list as `details.released`
  */
 export async function collect(context: StoreContext, top: LayerEntry): Promise<ReleasedLayer[]> {
   if (top.gone || top.references > 0) return [];
@@ -32,10 +32,23 @@ export async function collect(context: StoreContext, top: LayerEntry): Promise<R
   } catch (error) {
     failures.push(error);
   }
-  const inUse = context.table.trees();
+  const released = aside.map(({ layer }) => layer);
+  await context.afterwards(async () => {
+    await removeTrees(context, aside, failures);
+    if (failures.length > 0) throw withReleased(failures[0], released);
+  });
+  return released;
+}
+
+async function removeTrees(
+  { table, driver }: StoreContext,
+  aside: readonly Aside[],
+  failures: unknown[],
+): Promise<void> {
+  const inUse = table.trees();
   for (const { layer, removal } of aside) {
     try {
-      if (!inUse.has(layer.cacheID)) await context.driver.remove(layer.cacheID);
+      if (!inUse.has(layer.cacheID)) await driver.remove(layer.cacheID);
       await removal.finish();
     } catch (error) {
       failures.push(error);
@@ -43,9 +56,6 @@ export async function collect(context: StoreContext, top: LayerEntry): Promise<R
       removal[Symbol.dispose]();
     }
   }
-  const released = aside.map(({ layer }) => layer);
-  if (failures.length > 0) throw withReleased(failures[0], released);
-  return released;
 }
 
 interface Aside {

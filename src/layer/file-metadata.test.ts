@@ -100,12 +100,16 @@ describe("the layerdb", () => {
     expect(readdirSync(join(root, "tmp"))).toEqual([]);
   });
 
-  test("clears away what Docker left in its write sets, and nothing else in tmp", () => {
+  test("clears away what Docker left in its write sets, and nothing else", () => {
     for (const name of ["write-set-123", "layer-456", "write-set-", "broken-789", "other"]) {
       mkdirSync(join(root, "tmp", name), { recursive: true });
       writeFileSync(join(root, "tmp", name, "cache-id"), `tree of ${name}`);
     }
     writeFileSync(join(root, "tmp", "write-set-777"), "a file");
+    for (const name of [`${hex}-removing`, `${hex}-backup`, "old-1-removing"]) {
+      mkdirSync(join(root, "sha256", name), { recursive: true });
+      writeFileSync(join(root, "sha256", name, "cache-id"), `tree of ${name}`);
+    }
     const leftovers = metadata.leftovers();
     expect(leftovers.flatMap(({ trees }) => trees).sort()).toEqual(["tree of layer-456", "tree of write-set-123"]);
     for (const leftover of leftovers) leftover[Symbol.dispose]();

@@ -90,7 +90,7 @@ export interface SplitSink {
   drained(): Promise<void>;
 }
 
-/** A record on its way out. Disposing of it before it is finished leaves the rest to `leftovers`. */
+/** A record on its way out. To be disposed of in any case; what was not finished then is left to `leftovers`. */
 export interface Removal extends Disposable {
   /** Drops what is left of the record, after the trees. */
   finish(): Promise<void>;

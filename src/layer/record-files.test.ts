@@ -165,7 +165,7 @@ describe("a layer's record", () => {
           expect(error).toBeInstanceOf(VarveError);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 });

@@ -23,6 +23,8 @@ export interface StackedTar {
   open(): StoredTar;
   /** Told now and then how many of the stored bytes were read. */
   onBytes(current: number): void;
+  /** The error instead of one that came up while the tar was read and taken apart. */
+  explain(error: unknown): unknown;
   /** The error when the stored bytes are not those that were promised. */
   wrongBytes(actual: Digest): VarveError;
   /** The error when the layer has another DiffID. */
@@ -133,15 +135,19 @@ async function fill(
   const compressed = compressionOf(range) !== "none";
   const apart = !compressed && lane.limit > 1;
   const input = { range, compressed, limit, plan: driver.applyPlan(cacheID), split: transaction.splitDescriptor };
+  const explained = <T>(job: Promise<T>): Promise<T> =>
+    job.catch((error) => {
+      throw tar.explain(error);
+    });
   const jobs = [
-    lane.run("unpack", { ...input, hash: !apart }, { signal, onNote: (done) => tar.onBytes(done) }),
-    apart ? lane.run("hash", { range, algorithm: "sha256" }, { signal }) : undefined,
-    digest && lane.run("hash", { range, algorithm: algorithmOf(digest) }, { signal }),
+    explained(lane.run("unpack", { ...input, hash: !apart }, { signal, onNote: (done) => tar.onBytes(done) })),
+    apart ? explained(lane.run("hash", { range, algorithm: "sha256" }, { signal })) : undefined,
+    digest && explained(lane.run("hash", { range, algorithm: algorithmOf(digest) }, { signal })),
   ] as const;
   // The file must stay open, and the tree be left alone, until the last of them has ended.
   await Promise.allSettled(jobs.map((job) => job && failure.watch<unknown>(job)));
   const [{ size, diffID }, hashed, actual] = await Promise.all(jobs);
-  if (actual !== digest) throw tar.wrongBytes(actual!);
+  if (actual !== digest) throw tar.explain(tar.wrongBytes(actual!));
   if ((diffID ?? hashed) !== tar.diffID) throw tar.wrongLayer((diffID ?? hashed)!);
   tar.onBytes(range.length);
   await sync.run();

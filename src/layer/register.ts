@@ -67,8 +67,7 @@ async function fill(
   const applier = await driver.applier(cacheID, below.tree);
   let finishing = false;
   try {
-    const source = options.signal === undefined ? stream : abortable(stream, options.signal);
-    const diffID = await unpack(source, { applier, split }, options);
+    const diffID = await unpack(abortable(stream, options.signal), { applier, split }, options.onBytes);
     finishing = true;
     const size = await applier.finish();
     return { diffID, size, cacheID, parent: below.chainID, descriptor: options.descriptor };
@@ -90,8 +89,8 @@ export async function settle(
   const chain = extendChain(below.chainID, record.diffID);
   lookAgain(context, [chain, below.chainID]);
   below.checkPresent();
-  context.onHandOut(chain);
   let entry = table.layers.get(chain);
+  context.onHandOut(chain, entry === undefined);
   if (entry === undefined) {
     if (metadata.layerStamp(chain) !== undefined) {
       const path = await metadata.putBrokenAside(chain);

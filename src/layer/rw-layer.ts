@@ -1,4 +1,4 @@
-import type { Driver } from "../driver/driver.ts";
+import type { Driver, View } from "../driver/driver.ts";
 import { VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -21,6 +21,8 @@ export interface RWLayer {
   mount(): Promise<string>;
   /** Undoes one mount; without one of its own, the mount that an earlier process left. */
   unmount(): Promise<void>;
+  /** The whole file system to be read, without a trace and beside whoever works in it; to be closed. */
+  view(): Promise<View>;
   /** What differs from the parent (FORMATS 8.8). */
   changes(): Promise<Change[]>;
   /** Bytes of what was added or modified. */
@@ -70,6 +72,11 @@ export class MountedLayer implements RWLayer {
     this.#checkAlive();
     await this.#driver.put(this.record.mountID);
     if (this.#entry.mountCount > 0) this.#entry.mountCount--;
+  }
+
+  async view(): Promise<View> {
+    this.#checkAlive();
+    return this.#driver.view(this.record.mountID);
   }
 
   async changes(): Promise<Change[]> {

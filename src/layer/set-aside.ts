@@ -18,8 +18,13 @@ export class SetAside implements MountRemoval {
     const lock = DirectoryLock.tryAcquire(from);
     if (lock === undefined) throw new VarveError("not-found", `${from} is gone or on its way out`, { path: from });
     const aside = new SetAside(lock, from, to, sync);
-    aside.#move(from, to);
-    return aside;
+    try {
+      aside.#move(from, to);
+      return aside;
+    } catch (error) {
+      aside[Symbol.dispose]();
+      throw error;
+    }
   }
 
   private constructor(lock: DirectoryLock, from: string, to: string, sync: boolean) {
@@ -31,12 +36,10 @@ export class SetAside implements MountRemoval {
 
   async finish(): Promise<void> {
     removeTree(this.#to);
-    this[Symbol.dispose]();
   }
 
   async undo(): Promise<void> {
     this.#move(this.#to, this.#from);
-    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -46,10 +49,9 @@ export class SetAside implements MountRemoval {
   #move(from: string, to: string): void {
     try {
       renameSync(from, to);
-      if (this.#sync) syncDirectory(dirname(this.#from));
     } catch (error) {
-      this[Symbol.dispose]();
       throw asVarveError(error);
     }
+    if (this.#sync) syncDirectory(dirname(this.#from));
   }
 }

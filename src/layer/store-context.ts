@@ -12,8 +12,9 @@ export interface StoreContext {
   readonly commit: Commit;
   /** See `LayerStoreOptions.threads`. */
   readonly threads: number | undefined;
+  afterwards(work: () => Promise<void>): Promise<void>;
   heldElsewhere(chain: ChainID): boolean;
-  onHandOut(chain: ChainID): void;
+  onHandOut(chain: ChainID, isNew: boolean): void;
   warn(message: string): void;
 }
 

@@ -11,7 +11,13 @@ import { type RegisterOptions, register } from "./register.ts";
 import { registerTogether, type StackedTar, type TogetherOptions, workersOf } from "./register-together.ts";
 import { MountedLayer, type RWLayer } from "./rw-layer.ts";
 import { type Commit, knownLayer, type StoreContext } from "./store-context.ts";
-import { type CreateRWOptions, createWritable, knownMount, releaseWritable } from "./writable.ts";
+import {
+  type CreateRWOptions,
+  createWritable,
+  knownMount,
+  type ReleaseRWOptions,
+  releaseWritable,
+} from "./writable.ts";
 
 export interface LayerStoreOptions {
   readonly driver: Driver;
@@ -21,10 +27,15 @@ export interface LayerStoreOptions {
    * already be inside such a section. Without it the steps of this store take turns, and no other process may write.
    */
   readonly commit?: Commit | undefined;
+  /** Runs what takes long once the visible step is over in which it is asked for; at once unless said. */
+  readonly afterwards?: ((work: () => Promise<void>) => Promise<void>) | undefined;
   /** Whether somebody whom this store cannot see uses a chain. Asked inside a visible step. */
   readonly heldElsewhere?: ((chain: ChainID) => boolean) | undefined;
-  /** Told which chain is about to be handed out; inside a visible step when it is by a registration. */
-  readonly onHandOut?: ((chain: ChainID) => void) | undefined;
+  /**
+   * Told which chain is about to be handed out; inside a visible step when it is by a registration, which also says
+   * whether the layer is new.
+   */
+  readonly onHandOut?: ((chain: ChainID, isNew: boolean) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * How many worker threads may unpack layers beside each other; 0 for none. Without it as many as there are cores, at most
@@ -61,6 +72,7 @@ export class LayerStore {
       table: new LayerTable(metadata, warn),
       commit: options.commit ?? inTurns(),
       threads: options.threads,
+      afterwards: options.afterwards ?? ((work) => work()),
       heldElsewhere: options.heldElsewhere ?? (() => false),
       onHandOut: options.onHandOut ?? (() => {}),
       warn,
@@ -79,7 +91,7 @@ export class LayerStore {
 
   /** A reference to a layer. @throws VarveError `not-found` */
   get(chain: ChainID): Layer {
-    this.#context.onHandOut(chain);
+    this.#context.onHandOut(chain, false);
     return new LayerHandle(knownLayer(this.#context, chain), this.#context);
   }
 
@@ -159,8 +171,8 @@ export class LayerStore {
    * @returns the read-only layers that were deleted, top first
    * @throws VarveError `in-use` while it is mounted. When its tree cannot be removed it is kept.
    */
-  releaseRW(layer: RWLayer): Promise<ReleasedLayer[]> {
-    return releaseWritable(this.#context, layer.name);
+  releaseRW(layer: RWLayer, options: ReleaseRWOptions = {}): Promise<ReleasedLayer[]> {
+    return releaseWritable(this.#context, layer.name, options);
   }
 
   /**

@@ -70,9 +70,9 @@ async function pass(
   if (!compressed && range.length > limit)
     throw new VarveError("too-large", `unpacks to more than ${limit} bytes`, { limit });
   const tar = compressed ? decompress(stored, { limits: { bytes: limit } }) : stored;
-  const checked = { onBytes: () => task.throwIfCancelled() };
-  if (hash) return await unpack(tar, into, checked);
-  await takeApart(tar, into, checked);
+  const check = (): void => task.throwIfCancelled();
+  if (hash) return await unpack(tar, into, check);
+  await takeApart(tar, into, check);
   return undefined;
 }
 

@@ -1,19 +1,13 @@
 import type { DiffID } from "../digest/chain-id.ts";
 import { Digester } from "../digest/digest.ts";
 import type { DiffApplier } from "../driver/driver.ts";
-import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
+import type { ByteSource } from "../io/byte-source.ts";
 import { Disassembler } from "../tar/disassemble.ts";
 import type { SplitSink } from "./metadata.ts";
 
 export interface UnpackTarget {
   readonly applier: DiffApplier;
   readonly split: SplitSink;
-}
-
-export interface UnpackOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Told after each chunk how many bytes came so far; what it throws ends the pass. */
-  readonly onBytes?: ((total: number) => void) | undefined;
 }
 
 /**
@@ -23,9 +17,13 @@ export interface UnpackOptions {
  *
  * @returns the DiffID, of all bytes up to the end of the stream; nothing is finished or aborted here
  */
-export async function unpack(stream: ByteSource, into: UnpackTarget, options: UnpackOptions = {}): Promise<DiffID> {
+export async function unpack(
+  stream: ByteSource,
+  into: UnpackTarget,
+  onBytes?: (total: number) => void,
+): Promise<DiffID> {
   const digester = new Digester();
-  await takeApart(stream, into, options, (window) => digester.update(window));
+  await takeApart(stream, into, onBytes, (window) => digester.update(window));
   return digester.digest();
 }
 
@@ -33,23 +31,21 @@ export async function unpack(stream: ByteSource, into: UnpackTarget, options: Un
 export async function takeApart(
   stream: ByteSource,
   { applier, split }: UnpackTarget,
-  options: UnpackOptions = {},
+  onBytes?: (total: number) => void,
   alsoTo?: (window: Uint8Array) => void,
 ): Promise<void> {
   const disassembler = new Disassembler({ line: (text) => split.write(text), tree: applier.sink });
   let total = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; at += WINDOW) {
-      throwIfCancelled(options.signal);
       const window = chunk.subarray(at, at + WINDOW);
       alsoTo?.(window);
       disassembler.write(window);
       if (split.full) await split.drained();
     }
     total += chunk.length;
-    options.onBytes?.(total);
+    onBytes?.(total);
   }
-  throwIfCancelled(options.signal);
   disassembler.end();
 }
 

@@ -12,6 +12,10 @@ import { HeldParent, lookAgain, type StoreContext } from "./store-context.ts";
 export interface CreateRWOptions {
   /** The stack to stand on; without it an empty one. */
   readonly parent?: ChainID | undefined;
+  /** Prepares the writable layer itself, after the init layer. */
+  readonly fill?: ((mountedPath: string) => void | Promise<void>) | undefined;
+  /** Makes in the visible step, just before the record appears, what belongs to it; its failure fails everything. */
+  readonly beside?: (() => void) | undefined;
   /** Fills an init layer under the writable one; without it there is none. See `populateInitLayer`. */
   readonly init?: ((mountedPath: string) => void | Promise<void>) | undefined;
 }
@@ -20,7 +24,7 @@ export interface CreateRWOptions {
 export async function createWritable(
   context: StoreContext,
   name: string,
-  { parent, init }: CreateRWOptions,
+  { parent, init, fill, beside }: CreateRWOptions,
 ): Promise<MountEntry> {
   checkName(context, name);
   using below = new HeldParent(context, parent);
@@ -30,11 +34,12 @@ export async function createWritable(
   try {
     const transaction = await context.metadata.beginMount(record);
     try {
-      if (init !== undefined) await createInit(context, record.initID as string, below.tree, init);
-      await context.driver.createReadWrite(mountID, record.initID ?? below.tree);
+      if (init !== undefined) await createTree(context, record.initID as string, below.tree, init);
+      await createTree(context, mountID, record.initID ?? below.tree, fill);
       return await context.commit(async () => {
         lookAgain(context, [parent]);
         below.checkPresent();
+        beside?.();
         await transaction.commit(name);
         published = true;
         return context.table.addMount(name, record);
@@ -53,19 +58,25 @@ function checkName({ table }: StoreContext, name: string): void {
   if (table.mounts.has(name)) throw new VarveError("already-exists", "mount already exists with name", { name });
 }
 
-async function createInit(
+async function createTree(
   { driver }: StoreContext,
   id: string,
   parent: string | undefined,
-  init: NonNullable<CreateRWOptions["init"]>,
+  fill: CreateRWOptions["fill"],
 ): Promise<void> {
   await driver.createReadWrite(id, parent);
+  if (fill === undefined) return;
   const path = await driver.get(id);
   try {
-    await init(path);
+    await fill(path);
   } finally {
     await driver.put(id);
   }
+}
+
+export interface ReleaseRWOptions {
+  /** Asked in the visible step; what it throws keeps the layer. */
+  readonly check?: (() => void) | undefined;
 }
 
 /**
@@ -73,19 +84,24 @@ async function createInit(
  * record comes back; what remains of the rest is left to a later cleanup. At last the layers below go, as far as nobody
  * else refers to them.
  */
-export async function releaseWritable(context: StoreContext, name: string): Promise<ReleasedLayer[]> {
+export async function releaseWritable(
+  context: StoreContext,
+  name: string,
+  { check }: ReleaseRWOptions,
+): Promise<ReleasedLayer[]> {
   const { parent } = knownMount(context, name);
-  await remove(context, name);
+  await remove(context, name, check);
   return parent === undefined ? [] : collect(context, parent);
 }
 
-async function remove(context: StoreContext, name: string): Promise<void> {
+async function remove(context: StoreContext, name: string, check: ReleaseRWOptions["check"]): Promise<void> {
   const { table, metadata, driver, commit } = context;
   using _below = new HeldParent(context, knownMount(context, name).parent?.chainID); // should the record come back
   const aside: { removal: MountRemoval; record: MountRecord }[] = [];
   try {
     await commit(async () => {
       table.refresh();
+      check?.();
       const entry = knownMount(context, name);
       if (isMounted(context, entry)) throw new VarveError("in-use", "mount still active", { name });
       aside.push({ removal: await metadata.setMountAside(name), record: entry.record });

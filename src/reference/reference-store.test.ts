@@ -61,6 +61,28 @@ describe("repositories.json", () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test("moves many tags in one step, or none of them", () => {
+    const store = open();
+    store.addTag(ref("a:1"), ONE);
+    store.addTag(ref("b:1"), TWO);
+    const tags = ["a:1", "b:1", "b:2", "b:2", "c"].map(ref);
+    for (const bad of [`b@${DIGEST}`, "sha256:1"]) {
+      const before = text();
+      expect(() => store.moveTags([...tags, ref(bad)], TWO)).toThrow("refusing to create");
+      expect(text()).toBe(before);
+    }
+    const moved = store.moveTags(tags, TWO).map(({ reference, previous }) => [familiarString(reference), previous]);
+    expect(moved).toEqual([
+      ["a:1", ONE],
+      ["b:2", undefined],
+      ["c", undefined],
+    ]);
+    expect(open().referencesOf(TWO).map(familiarString)).toEqual(["a:1", "b:1", "b:2", "c:latest"]);
+    rmSync(path);
+    expect(store.moveTags(tags, TWO)).toEqual([]);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("keeps what is odd in it", () => {
     const odd =
       `{"Repositories":{"":{"":"x"},"<b>":{"no reference!":"${ONE}"},"bare":{"bare":"${ONE}"},"empty":{},"gone":null,` +

@@ -20,6 +20,12 @@ export interface Association {
   readonly id: Digest;
 }
 
+/** A tag that points to another image than before, or to one at all. */
+export interface MovedTag {
+  readonly reference: Reference;
+  readonly previous: Digest | undefined;
+}
+
 /**
  * `repositories.json` (FORMATS 4.1): which reference points to which image. Memory answers; every change rewrites the
  * file in one step. What dockerd tolerates in the file and no lookup finds, such as keys that are no references, stays in
@@ -61,9 +67,31 @@ export class ReferenceStore {
    * @throws VarveError `invalid-reference` for a reference with a digest, else like `add`
    */
   addTag(reference: Reference, id: Digest, options: { readonly force?: boolean } = {}): boolean {
-    if (reference.digest !== undefined)
-      throw invalid("refusing to create a tag with a digest reference", familiarString(reference));
+    refuseDigest(reference);
     return this.add(reference, id, options);
+  }
+
+  /**
+   * Points several tags to an image in one step, wherever they pointed before.
+   *
+   * @returns those that moved, each with the image that it pointed to
+   * @throws VarveError `invalid-reference` for a reference with a digest or with the name `sha256`; nothing has moved then
+   */
+  moveTags(references: readonly Reference[], id: Digest): MovedTag[] {
+    const moved: MovedTag[] = [];
+    const changed = new Map<string, Map<string, string>>();
+    for (const reference of references) {
+      refuseDigest(reference);
+      const { name, key } = placeOf(reference);
+      refuseAmbiguous(name, key);
+      const entries = changed.get(name) ?? new Map(this.#repositories.byName.get(name) ?? []);
+      const before = entries.get(key);
+      if (before === id) continue;
+      moved.push({ reference, previous: before !== undefined && isDigest(before) ? before : undefined });
+      changed.set(name, entries.set(key, id));
+    }
+    if (moved.length > 0) this.#write(changed);
+    return moved;
   }
 
   /**
@@ -75,7 +103,7 @@ export class ReferenceStore {
    */
   add(reference: Reference, id: Digest, options: { readonly force?: boolean } = {}): boolean {
     const { name, key } = placeOf(reference);
-    if (name === "sha256") throw invalid("refusing to create an ambiguous tag using digest algorithm as name", key);
+    refuseAmbiguous(name, key);
     const before = this.#repositories.byName.get(name)?.get(key);
     if (before === id) return false;
     if (before !== undefined) refuseMove(reference, before, options.force === true);
@@ -142,13 +170,18 @@ export class ReferenceStore {
     this.#stamp = stamp;
   }
 
-  /** Writes the file with one repository changed, then remembers it. */
   #change(name: string, change: (entries: Map<string, string>) => void): void {
     const entries = new Map(this.#repositories.byName.get(name) ?? []);
     change(entries);
+    this.#write(new Map([[name, entries]]));
+  }
+
+  /** Writes the file with some repositories changed, then remembers it. */
+  #write(changed: ReadonlyMap<string, ReadonlyMap<string, string>>): void {
     const byName = new Map(this.#repositories.byName);
-    if (entries.size === 0) byName.delete(name);
-    else byName.set(name, entries);
+    for (const [name, entries] of changed)
+      if (entries.size === 0) byName.delete(name);
+      else byName.set(name, entries);
     const repositories = { ...this.#repositories, byName };
     makeDirectory(dirname(this.#path));
     replaceFile(this.#path, formatRepositories(repositories), { mode: 0o600, sync: this.#sync });
@@ -170,6 +203,15 @@ export class ReferenceStore {
 }
 
 const MAX_SIZE = 256 << 20;
+
+function refuseDigest(reference: Reference): void {
+  if (reference.digest === undefined) return;
+  throw invalid("refusing to create a tag with a digest reference", familiarString(reference));
+}
+
+function refuseAmbiguous(name: string, key: string): void {
+  if (name === "sha256") throw invalid("refusing to create an ambiguous tag using digest algorithm as name", key);
+}
 
 function refuseMove(reference: Reference, before: string, force: boolean): void {
   const { key } = placeOf(reference);

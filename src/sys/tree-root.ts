@@ -1,7 +1,7 @@
 import { constants, openSync } from "node:fs";
 import { asVarveError } from "../errors.ts";
 import { closeFile, O_PATH, openAt, openDirectory } from "./at.ts";
-import type { ByteString } from "./byte-string.ts";
+import { type ByteString, fromBytes, toBytes } from "./byte-string.ts";
 import { errnoError } from "./libc.ts";
 import { openInside, type Resolver, resolverOf } from "./resolve.ts";
 import { statAt, statFile } from "./stat.ts";
@@ -156,7 +156,8 @@ export function cleanName(name: ByteString): ByteString {
     if (component === "..") clean.pop();
     else if (component !== "" && component !== ".") clean.push(component);
   }
-  return clean.join("/") as ByteString;
+  // A copy: a mere piece would keep a name of any length in memory.
+  return fromBytes(toBytes(clean.join("/") as ByteString));
 }
 
 /** A component that is empty, `.` or `..`; the empty name is clean. */

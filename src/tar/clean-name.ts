@@ -1,4 +1,4 @@
-import type { ByteString } from "../sys/byte-string.ts";
+import { type ByteString, fromBytes, toBytes } from "../sys/byte-string.ts";
 
 /**
  * The lexically shortest form of a slash-separated name: no empty and no `.` components, `..` resolved as far as the
@@ -26,6 +26,7 @@ function cleanSlowly(name: string): ByteString {
     else if (kept.length > 0 && kept.at(-1) !== "..") kept.pop();
     else if (!rooted) kept.push("..");
   }
-  const path = kept.join("/");
-  return (rooted ? `/${path}` : path || ".") as ByteString;
+  const path = rooted ? `/${kept.join("/")}` : kept.join("/") || ".";
+  // A copy: of a name that was a megabyte of `./` a mere piece would keep all of it in memory.
+  return fromBytes(toBytes(path as ByteString));
 }

@@ -4,8 +4,9 @@ import { type ByteString, toText } from "../sys/byte-string.ts";
 import { cleanName } from "./clean-name.ts";
 import { Crc64 } from "./crc64.ts";
 import type { TarLimits } from "./entries.ts";
-import type { Fragment, Header } from "./header.ts";
+import type { Header } from "./header.ts";
 import { TarReader } from "./reader.ts";
+import { SparseContent } from "./sparse-content.ts";
 import { formatSplitLine, type SplitEntry } from "./split.ts";
 
 /** Where an entry's payload will be found again: under its name in the tree, or nowhere but in the tar-split. */
@@ -159,43 +160,3 @@ export class Disassembler {
 const SEGMENT = 1 << 20;
 /** Of names that are longer only a digest is held. */
 const LONG_NAME = 255;
-
-/** Puts the holes of a sparse file between its fragments again, as lengths. */
-class SparseContent {
-  readonly #fragments: readonly Fragment[];
-  readonly #size: number;
-  readonly #tree: EntrySink;
-  #next = 0;
-  #position = 0;
-  #left = 0;
-
-  constructor(fragments: readonly Fragment[], size: number, tree: EntrySink) {
-    this.#fragments = fragments;
-    this.#size = size;
-    this.#tree = tree;
-  }
-
-  write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) {
-      if (this.#left === 0) {
-        const { offset, length } = this.#fragments[this.#next++]!;
-        this.#holeUpTo(offset);
-        this.#left = length;
-      }
-      const length = Math.min(this.#left, bytes.length - at);
-      this.#tree.data(bytes.subarray(at, at + length));
-      at += length;
-      this.#left -= length;
-      this.#position += length;
-    }
-  }
-
-  end(): void {
-    this.#holeUpTo(this.#size);
-  }
-
-  #holeUpTo(offset: number): void {
-    if (offset > this.#position) this.#tree.hole(offset - this.#position);
-    this.#position = offset;
-  }
-}

@@ -54,7 +54,7 @@ export { Assembler, assemble, type PayloadFiles, readHeaders, readSplit } from "
 export { cleanName } from "./clean-name.ts";
 export { Crc64 } from "./crc64.ts";
 export { Disassembler, type DisassemblerOptions, type EntrySink, type PayloadHome } from "./disassemble.ts";
-export type { TarLimits } from "./entries.ts";
+export type { EntryEvents, TarLimits } from "./entries.ts";
 export { type Format, type Fragment, type Header, isHeaderOnly, newHeader, TYPE, XATTR_PREFIX } from "./header.ts";
 export { TarReader, type TarSink } from "./reader.ts";
 export {

@@ -37,6 +37,11 @@ export class ArchiveBench {
     return openStores(this.root, "rootless");
   }
 
+  /** Those of a fresh root that nobody else uses. */
+  otherStores(): Promise<Stores> {
+    return openStores(mkdtempSync(join(this.directory, "other-")), "rootless");
+  }
+
   path(name: string): string {
     return join(this.directory, name);
   }

@@ -29,12 +29,8 @@
  *   expect(compareTrees(listTree("/srv/original"), listTree("/srv/copy"), [".:mtime"])).toEqual([]);
  * });
  */
-export type { ChainID, DiffID } from "../digest/chain-id.ts";
-export type { Algorithm, Digest } from "../digest/digest.ts";
-export type { Driver, DriverOptions } from "../driver/driver.ts";
 export type { ImageBackend } from "../image/backend.ts";
-export type { ImageID } from "../image/image.ts";
-export type { ByteSource } from "../io/byte-source.ts";
+export type { GoInteger } from "../json/go-type.ts";
 export type { Descriptor } from "../layer/layer.ts";
 export type {
   LayerMetadata,
@@ -47,7 +43,6 @@ export type {
   Removal,
   SplitSink,
 } from "../layer/metadata.ts";
-export type { FileKind } from "../sys/stat.ts";
 export { type DriverUnderTest, driverSuite } from "./driver-suite.ts";
 export { imageBackendSuite, type OpenedImageBackend } from "./image-backend-suite.ts";
 export { type LayerMetadataUnderTest, layerMetadataSuite } from "./layer-metadata-suite.ts";

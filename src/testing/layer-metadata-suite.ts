@@ -137,7 +137,7 @@ export function layerMetadataSuite(subject: LayerMetadataUnderTest): void {
       test("that takes the place of another one has another stamp", async () => {
         await commitLayer();
         const before = other.layerStamp(chain);
-        const removal = await metadata.setLayerAside(chain);
+        using removal = await metadata.setLayerAside(chain);
         await commitLayer({ ...record, cacheID: "tree 2" });
         expect(other.layerStamp(chain)).not.toBe(before);
         await removal.finish();
@@ -207,8 +207,9 @@ export function layerMetadataSuite(subject: LayerMetadataUnderTest): void {
         expect(other.mounts()).toEqual([]);
         expect(leftTrees()).toEqual([]);
         await first.undo();
+        first[Symbol.dispose]();
         expect(other.readMount("name")).toEqual(mount);
-        const second = await metadata.setMountAside("name");
+        using second = await metadata.setMountAside("name");
         await second.finish();
         expect(other.mounts()).toEqual([]);
         expect(leftTrees()).toEqual([]);

@@ -89,7 +89,7 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
             expect(layer.diffID).toBe(digestOf(tar));
             expect((await tarOut(layer)).equals(tar)).toBe(true);
           }),
-          { numRuns: 25 },
+          { numRuns: 15 },
         );
       });
 
@@ -182,12 +182,15 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
       describe("that fails leaves everything as it was", () => {
         let bottom: Layer;
         let before: unknown[];
+        let open: number;
         beforeEach(async () => {
           bottom = await register(base);
           before = bench.snapshot();
+          open = openDescriptors();
         });
         afterEach(async () => {
           expect(bench.snapshot()).toEqual(before);
+          expect(openDescriptors()).toBe(open);
           expect([...store.map().keys()]).toEqual([bottom.chainID]);
           expect(bench.warnings).toEqual([]);
           const layer = await register(second, bottom);
@@ -247,6 +250,23 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
             code: "cancelled",
           });
         });
+      });
+
+      test("whose last step fails after the layer appeared leaves it whole, for whoever comes next", async () => {
+        let fails = true;
+        const shaky = await bench.store({
+          commit: async (work) => {
+            const result = await work();
+            if (fails) throw new Error("the lock is gone");
+            return result;
+          },
+        });
+        await expect(register(base, undefined, shaky)).rejects.toThrow("the lock is gone");
+        fails = false;
+        const found = shaky.get(digestOf(base));
+        expect((await tarOut(found)).equals(base)).toBe(true);
+        expect(await found.release()).toHaveLength(1);
+        expect((await bench.driver()).ids()).toEqual([]);
       });
 
       test("survives the failure of each single call, and does not remember it", async () => {
@@ -380,6 +400,7 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
       test("to the top keep all below; with the last one everything goes, top first, without a trace", async () => {
         await register(base).then((layer) => layer.release());
         const before = bench.snapshot();
+        const open = openDescriptors();
         const layers = await stack(base, second, third);
         const expected = layers
           .map(({ chainID, diffID, cacheID, size }) => ({ chainID, diffID, cacheID, size }))
@@ -389,6 +410,7 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
         expect(await layers[2]!.release()).toEqual(expected);
         expect(store.map().size).toBe(0);
         expect(bench.snapshot()).toEqual(before);
+        expect(openDescriptors()).toBe(open);
       });
 
       test("end where another child or handle still refers", async () => {
@@ -440,6 +462,20 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
         await bottom.release();
         expect((await top.release()).map(({ chainID }) => chainID)).toEqual([top.chainID]);
         expect(polite.has(bottom.chainID)).toBe(true);
+      });
+
+      test("that end inside a longer step take the trees along after it", async () => {
+        const later: (() => Promise<void>)[] = [];
+        const afterwards = async (work: () => Promise<void>): Promise<void> => void later.push(work);
+        const patient = await bench.store({ afterwards });
+        const layer = await register(base, undefined, patient);
+        expect(await layer.release()).toMatchObject([{ cacheID: layer.cacheID }]);
+        expect(patient.has(layer.chainID)).toBe(false);
+        expect((await bench.store()).has(layer.chainID)).toBe(false);
+        expect(await store.cleanup()).toEqual([]);
+        expect((await bench.driver()).ids()).toEqual([layer.cacheID]);
+        for (const work of later) await work();
+        expect((await bench.driver()).ids()).toEqual([]);
       });
 
       test("whose tree resists are gone all the same, and the trees go later", async () => {
@@ -562,11 +598,11 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
 
       test("takes a stack that is higher than any that may be made, and says so", async () => {
         const layer = await register(base);
-        const parent = forgeStack(layer.chainID, 400);
+        const parent = forgeStack(layer.chainID, 130);
         bench.warnings.length = 0;
         const next = await bench.store();
         expect(next.broken).toEqual([]);
-        expect(next.map().get(parent)?.depth).toBe(401);
+        expect(next.map().get(parent)?.depth).toBe(131);
         expect(bench.warnings).toEqual([expect.stringMatching(/number 126 of its stack/)]);
         await expect(next.register(sourceOf(base), parent)).rejects.toThrow("max depth exceeded");
       });
@@ -609,15 +645,32 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
         expect(await theirs.release()).toEqual([]);
       });
 
-      test("a handle follows its chain when they delete it and make it again", async () => {
-        const first = await register(base);
+      test("handles follow their chains when they delete them and make them again", async () => {
+        const before = await stack(base, second);
         await other.refresh();
-        const theirs = other.get(first.chainID);
-        await first.release();
-        const again = await register(base);
+        const theirs = before.map(({ chainID }) => other.get(chainID)) as [Layer, Layer];
+        for (const layer of before) await layer.release();
+        const after = await stack(base, second);
         await other.refresh();
-        expect(theirs.cacheID).toBe(again.cacheID);
-        expect((await tarOut(theirs)).equals(base)).toBe(true);
+        expect(theirs.map(({ cacheID }) => cacheID)).toEqual(after.map(({ cacheID }) => cacheID));
+        expect((await tarOut(theirs[1])).equals(second)).toBe(true);
+        for (const layer of after) layer.forget();
+        expect(await theirs[0].release()).toEqual([]);
+        expect(await theirs[1].release()).toHaveLength(2);
+      });
+
+      test("a layer whose parent's record is lost is lost with it, and found with it", async () => {
+        const [bottom, top] = (await stack(base, second)) as [Layer, Layer];
+        const aside = join(bench.root, "aside");
+        renameSync(recordFile(bottom.chainID, "."), aside);
+        await store.refresh();
+        expect(store.map().size).toBe(0);
+        expect(store.broken).toMatchObject([{ name: top.chainID, reason: expect.stringContaining("does not exist") }]);
+        await expect(tarOut(top)).rejects.toMatchObject({ code: "not-found" });
+        renameSync(aside, recordFile(bottom.chainID, "."));
+        await store.refresh();
+        expect(store.broken).toEqual([]);
+        expect((await tarOut(store.get(top.chainID))).equals(second)).toBe(true);
       });
 
       test("both bring one chain, and one tree stays", async () => {

@@ -154,6 +154,33 @@ export function writableLayerSuite(subject: DriverUnderTest): void {
       expect(store.rwNames()).toEqual([name]);
     });
 
+    test("begin with what they are filled with, which counts as a change", async () => {
+      const fill = (path: string): void => mkdirSync(join(path, "work"));
+      const layer = await store.createRW(name, { parent: image.chainID, init, fill });
+      expect(await changesOf(layer)).toEqual(["A /work"]);
+    });
+
+    test("have what belongs beside them before they appear, and leave nothing when that fails", async () => {
+      const beside = (): void => {
+        expect(bench.metadata().mounts()).toEqual([]);
+        throw new Error("no room beside");
+      };
+      await expect(store.createRW(name, { parent: image.chainID, init, beside })).rejects.toThrow("no room beside");
+      expect(bench.snapshot()).toEqual(before);
+      expect(store.rwNames()).toEqual([]);
+    });
+
+    test("stay when the check before their deletion says so", async () => {
+      const layer = await create();
+      const present = bench.snapshot();
+      const check = (): never => {
+        throw new Error("still wanted");
+      };
+      await expect(store.releaseRW(layer, { check })).rejects.toThrow("still wanted");
+      expect(bench.snapshot()).toEqual(present);
+      expect(await changesOf(layer)).toEqual([]);
+    });
+
     test("whose init layer cannot be filled leave nothing", async () => {
       const failing = (): never => {
         throw new Error("no init today");
@@ -161,6 +188,18 @@ export function writableLayerSuite(subject: DriverUnderTest): void {
       await expect(store.createRW(name, { parent: image.chainID, init: failing })).rejects.toThrow("no init today");
       expect(bench.snapshot()).toEqual(before);
       expect(await image.release()).toHaveLength(2);
+    });
+
+    test("whose image another process deletes while they are made leave nothing", async () => {
+      const other = await bench.store();
+      const meanwhile = async (): Promise<void> => {
+        expect(await other.get(image.chainID).release()).toHaveLength(2);
+      };
+      const outcome = store.createRW(name, { parent: image.chainID, init: meanwhile });
+      await expect(outcome).rejects.toMatchObject({ code: "conflict" });
+      expect((await bench.driver()).ids()).toEqual([]);
+      expect(store.rwNames()).toEqual([]);
+      expect(store.map().size).toBe(0);
     });
 
     test("survive the failure of each single call while they are made", async () => {

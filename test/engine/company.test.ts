@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -94,7 +94,7 @@ describe("processes on one root", () => {
     });
     const ended = endOf(loading);
     const feeding = spawn("sh", ["-c", `(head -c 3000000 ${archive}; sleep 5) > ${fifo}`]);
-    await sleep(1000);
+    while (!isReading(loading.pid!, fifo)) await sleep(20);
     loading.kill("SIGINT");
     const { code, stderr } = await ended;
     feeding.kill();
@@ -104,6 +104,17 @@ describe("processes on one root", () => {
     expect(readdirSync(join(root, "tmp"))).toEqual([]);
   });
 });
+
+function isReading(pid: number, path: string): boolean {
+  const descriptors = `/proc/${pid}/fd`;
+  return readdirSync(descriptors).some((fd) => {
+    try {
+      return readlinkSync(join(descriptors, fd)) === path;
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
+}
 
 function endOf(child: ChildProcess): Promise<{ code: number | null; stderr: string }> {
   return new Promise((resolve) => {

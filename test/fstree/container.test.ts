@@ -35,7 +35,7 @@ mkdir -p ${"long/".repeat(40)}; echo l >${"long/".repeat(40)}file
 touch ${"n".repeat(150)}; ln -s ${"t".repeat(150)} longlink
 chmod 6755 suid; chmod 1777 /new; printf longer >>grown
 rm -r to-file; echo file >to-file; rm to-dir; mkdir to-dir; echo x >to-dir/x
-rm replaced; ln -s /etc replaced
+rm replaced; ln -s /etc replaced; touch loop null
 `;
 
 function imageTar(): Buffer {
@@ -59,6 +59,8 @@ function imageTar(): Buffer {
     { name: "etc/group", content: "wurzeln:x:0:\neight:x:8:\n" },
     ...files.map((name) => ({ name: `data/${name}`, content: name })),
     { name: "data/empty-dir/" },
+    { name: "data/loop", type: "4", deviceMajor: 7, deviceMinor: 300 },
+    { name: "data/null", type: "3", deviceMajor: 1, deviceMinor: 3 },
     { name: "gone/g", content: "g" },
     { name: "tool/mv", content: "mv" },
     { name: "tool/cp", content: "cp" },
@@ -167,6 +169,9 @@ describe.skipIf(lack)(`a container's changes are those that dockerd tells${lack 
         const theirs = parseDiff(told);
         expect(ours.sort()).toEqual(theirs.sort());
         expect(ours.length).toBeGreaterThan(40);
+        // A new time alone: told of a character device, but not of a block device.
+        expect(ours).toContain("M /data/null");
+        expect(ours).not.toContain("M /data/loop");
       });
 
       test("docker commit", async () => {

@@ -142,12 +142,14 @@ describe.skipIf(lack)(`as root${lack ?? ""}`, () => {
   });
 
   test("objects that are born to their owner get him in a directory that passes its group on", () => {
+    const umask = process.umask(0o077);
     apply([
       { name: "shared/", gid: 50, mode: 0o2775 },
       { name: "shared/file", gid: 0, mode: 0o644 },
       { name: "shared/dir/", gid: 0, mode: 0o755 },
       { name: "shared/implied/file", gid: 0 },
     ]);
+    process.umask(umask);
     const owners = listTree(root).map(({ path, owner, mode }) => `${path} ${owner} ${mode}`);
     expect(owners.slice(1)).toEqual([
       "shared 0:50 2775",

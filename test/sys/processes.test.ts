@@ -36,8 +36,8 @@ const PROGRAM = `
     for (let i = 0; i < 400; i++) {
       const held = await FileLock.acquire(scratch + "/lock", "exclusive");
       closeSync(openSync(scratch + "/inside", "wx"));
-      if (i % 2) rmSync(scratch + "/lock");
       unlinkSync(scratch + "/inside");
+      if (i % 2) rmSync(scratch + "/lock"); // from here on it guards nothing
       held.release();
     }
   } else {

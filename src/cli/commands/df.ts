@@ -1,5 +1,5 @@
+import type { ContainerSummary } from "../../engine/container-list.ts";
 import type { ImageSummary } from "../../engine/images.ts";
-import type { ContainerSummary } from "../../engine/store.ts";
 import type { DiskUsage } from "../../engine/usage.ts";
 import { type CliCommand, documentCommand, usage as misuse } from "../command.ts";
 import { addExamples, addFormat, addJson } from "../options.ts";

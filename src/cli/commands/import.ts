@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { VarveError } from "../../errors.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
+import { nameInput } from "../input-fault.ts";
 import { addExamples, addJson, repeatable } from "../options.ts";
 
 interface Options {
@@ -31,13 +32,10 @@ export const importing: CliCommand = documentCommand<Options, { readonly id: str
     const [file, reference] = args as [string, string?];
     const source = file === "-" ? session.input("there is no tar on standard input, only a terminal") : existing(file);
     const store = await session.store();
+    const { message, change: changes } = options;
+    const { signal } = session;
     return {
-      id: await store.import(source, {
-        reference,
-        message: options.message,
-        changes: options.change,
-        signal: session.signal,
-      }),
+      id: await nameInput(source, () => store.import(source, { reference, message, changes, signal })),
     };
   },
 

@@ -4,6 +4,7 @@ import { VarveError } from "../../errors.ts";
 import type { ImageID } from "../../image/image.ts";
 import { fromCallback } from "../callback-stream.ts";
 import { type CliCommand, streamCommand } from "../command.ts";
+import { nameInput } from "../input-fault.ts";
 import { addExamples, addJson } from "../options.ts";
 
 interface Options {
@@ -38,7 +39,7 @@ export const load: CliCommand = streamCommand<Options, Event>({
     const ids: ImageID[] = [];
     let untagged = false;
     const run = async (onEvent: (event: LoadEvent) => void): Promise<void> => {
-      await store.load(source, { onEvent, signal: session.signal });
+      await nameInput(source, () => store.load(source, { onEvent, signal: session.signal }));
     };
     for await (const event of fromCallback(run)) {
       yield event;

@@ -26,7 +26,7 @@ export async function copyIn(store: Store, from: string, to: TargetPath, options
     isContent: meansContent(from),
   };
   const { directory, name } = planCopy(source, await destinationIn(store, to));
-  await using files = new MountedFiles("/", undefined, async () => {});
+  await using files = new MountedFiles({ path: "/", close: () => undefined }, undefined);
   const view = new RenamedTop(files, fromText(path), name === undefined ? ("/" as ByteString) : fromText(name));
   const tar = abortable(archiveOf(view, fromText(path)), options.signal);
   await store.copyIn(to.target, directory, tar, { noOverwriteDirNonDir: true, signal: options.signal });

@@ -1,6 +1,7 @@
 /** `docker system df`, for what a layer store keeps: images and containers. */
+
+import type { ContainerSummary } from "../../engine/container-list.ts";
 import type { ImageSummary } from "../../engine/images.ts";
-import type { ContainerSummary } from "../../engine/store.ts";
 import type { DiskUsage } from "../../engine/usage.ts";
 import { unixSeconds } from "./clock.ts";
 import { timeAgo } from "./duration.ts";

@@ -21,9 +21,10 @@ import {
   type LayerContent,
   noTree,
   type ParallelApply,
+  type View,
 } from "../driver.ts";
 import { coded, needsRoot, rootIdentity } from "../home.ts";
-import { naiveChanges, naiveDiff, naiveDiffSize, openPair, type View } from "../naive.ts";
+import { naiveChanges, naiveDiff, naiveDiffSize, openPair } from "../naive.ts";
 import { removeMounted } from "../remove-mounted.ts";
 import { TreeContent } from "../tree-content.ts";
 import { CountedMounts } from "./counted-mounts.ts";
@@ -115,6 +116,12 @@ export class Overlay2Driver implements Driver, ParallelApply {
   async put(id: string): Promise<void> {
     this.#mustExist(id);
     if (coded(() => this.#layout.lower(id)) !== undefined) await this.#mounts.release(this.#merged(id));
+  }
+
+  async view(id: string): Promise<View> {
+    this.#mustExist(id);
+    if (coded(() => this.#layout.lower(id)) !== undefined) needsRoot("mounting a layer");
+    return coded(() => this.#view(id));
   }
 
   async applier(id: string, parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {

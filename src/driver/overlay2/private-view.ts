@@ -2,8 +2,8 @@ import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mount, mountIn, unmount } from "../../sys/mount.ts";
+import type { View } from "../driver.ts";
 import { coded } from "../home.ts";
-import type { View } from "../naive.ts";
 import type { OverlayMount } from "./mount-options.ts";
 
 /**

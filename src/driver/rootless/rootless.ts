@@ -20,6 +20,7 @@ import {
   type LayerContent,
   noTree,
   type ParallelApply,
+  type View,
 } from "../driver.ts";
 import { coded, directoriesIn, makeDirectory, makeHome, rootIdentity } from "../home.ts";
 import { TreeContent } from "../tree-content.ts";
@@ -76,6 +77,10 @@ export class RootlessDriver implements Driver, ParallelApply {
 
   async put(id: string): Promise<void> {
     this.#mustExist(id);
+  }
+
+  async view(id: string): Promise<View> {
+    return { path: await this.get(id), close: () => undefined };
   }
 
   async applier(id: string, _parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {

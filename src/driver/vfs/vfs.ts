@@ -17,6 +17,7 @@ import {
   isUsableID,
   type LayerContent,
   noTree,
+  type View,
 } from "../driver.ts";
 import {
   coded,
@@ -28,7 +29,7 @@ import {
   needsRoot,
   rootIdentity,
 } from "../home.ts";
-import { naiveChanges, naiveDiff, naiveDiffSize, openPair, type View } from "../naive.ts";
+import { naiveChanges, naiveDiff, naiveDiffSize, openPair } from "../naive.ts";
 import { removeMounted } from "../remove-mounted.ts";
 import { TreeContent } from "../tree-content.ts";
 
@@ -81,6 +82,11 @@ export class VfsDriver implements Driver {
 
   async put(id: string): Promise<void> {
     this.#mustExist(id);
+  }
+
+  async view(id: string): Promise<View> {
+    this.#mustExist(id);
+    return this.#view(id);
   }
 
   async applier(id: string, _parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {
@@ -158,7 +164,10 @@ export class VfsDriver implements Driver {
   }
 
   #pair(id: string, parent: string | undefined): ReturnType<typeof openPair> {
-    const view = (tree: string): View => ({ path: this.#path(tree), close: () => undefined });
-    return openPair(view, id, parent);
+    return openPair((tree) => this.#view(tree), id, parent);
+  }
+
+  #view(id: string): View {
+    return { path: this.#path(id), close: () => undefined };
   }
 }

@@ -1,0 +1,75 @@
+import { shortID } from "../digest/random-id.ts";
+import { isVarveError } from "../errors.ts";
+import type { ImageID } from "../image/image.ts";
+import type { RWLayer } from "../layer/rw-layer.ts";
+import { type Container, commandOf } from "./containers.ts";
+import { statusOf } from "./inspect.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** One line of `docker ps -a`. */
+export interface ContainerSummary {
+  readonly id: string;
+  readonly name: string;
+  /** As the user named it, if that still is the image; else the beginning of the image's id. */
+  readonly image: string;
+  readonly imageID: ImageID;
+  /** RFC 3339 with nanoseconds. */
+  readonly created: string;
+  readonly command: string;
+  /** `created`, `running`, `exited` and so on. */
+  readonly status: string;
+  /** Bytes that it wrote; only where they were asked for and its writable layer can be read. */
+  readonly size?: number;
+}
+
+/** Newest first. To be called inside `read`. */
+export function listContainers(workspace: Workspace): ContainerSummary[] {
+  const { containers, warn } = workspace;
+  return containers.list(warn).map((container) => ({
+    id: container.id,
+    name: container.name,
+    image: imageNameOf(workspace, container),
+    imageID: container.image,
+    created: container.created,
+    command: commandOf(container),
+    status: statusOf(container),
+  }));
+}
+
+/**
+ * What each container wrote, in bytes, as far as its writable layer can be read. That takes a look at all its files, so
+ * it is done outside of the lock, and what is deleted meanwhile is left out. Needs root.
+ */
+export async function writtenSizes(workspace: Workspace): Promise<Map<string, number>> {
+  const { layers } = workspace;
+  const found = await workspace.read(() => layers.rwNames().map((name) => layers.getRW(name)));
+  const sizes: [RWLayer, number][] = [];
+  const failures = new Map<string, unknown>();
+  for (const layer of found) {
+    try {
+      sizes.push([layer, await layer.size()]);
+    } catch (error) {
+      failures.set(layer.name, error);
+    }
+  }
+  return await workspace.read(() => {
+    const isThere = (name: string, mountID: string): boolean =>
+      layers.hasRW(name) && layers.getRW(name).record.mountID === mountID;
+    for (const { name, record } of found)
+      if (failures.has(name) && isThere(name, record.mountID)) throw failures.get(name);
+    return new Map(
+      sizes.filter(([{ name, record }]) => isThere(name, record.mountID)).map(([{ name }, size]) => [name, size]),
+    );
+  });
+}
+
+/** Docker shows the name as long as it leads to the container's image. */
+function imageNameOf(workspace: Workspace, { image, record }: Container): string {
+  const { Image: named = "" } = (record.Config ?? {}) as { Image?: string };
+  try {
+    if (named !== "" && workspace.find(named).image.id === image) return named;
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+  }
+  return shortID(image);
+}
