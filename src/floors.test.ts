@@ -11,6 +11,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   tar: 1,
   io: 1,
   fstree: 2,
+  pool: 2,
   driver: 3,
   layer: 4,
   image: 5,

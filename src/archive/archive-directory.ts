@@ -1,6 +1,7 @@
 import { fstatSync, readdirSync } from "node:fs";
 import { errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
+import type { FileRange } from "../layer/stored-tar.ts";
 import { closeFile } from "../sys/at.ts";
 import { type ByteString, fromBytes, toText } from "../sys/byte-string.ts";
 import { TreeRoot } from "../sys/tree-root.ts";
@@ -21,7 +22,12 @@ export class ArchiveDirectory implements ArchiveFiles {
     if (fd === undefined) return undefined;
     try {
       const { size } = fstatSync(fd);
-      return { path, size, stream: (signal) => this.#stream(path, size, signal) };
+      return {
+        path,
+        size,
+        stream: (signal) => this.#stream(path, size, signal),
+        openRange: () => this.#openRange(path, size),
+      };
     } finally {
       closeFile(fd);
     }
@@ -39,13 +45,14 @@ export class ArchiveDirectory implements ArchiveFiles {
   }
 
   async *#stream(path: ByteString, length: number, signal: AbortSignal | undefined): ByteSource {
+    using range = this.#openRange(path, length);
+    yield* fileSource(range.fd, { offset: 0, length, signal });
+  }
+
+  #openRange(path: ByteString, length: number): FileRange & Disposable {
     const fd = this.#open(path);
     if (fd === undefined) throw new VarveError("invalid-archive", `"${toText(path)}" is gone`, { path: toText(path) });
-    try {
-      yield* fileSource(fd, { offset: 0, length, signal });
-    } finally {
-      closeFile(fd);
-    }
+    return { fd, offset: 0, length, [Symbol.dispose]: () => closeFile(fd) };
   }
 
   #open(path: ByteString): number | undefined {

@@ -1,5 +1,6 @@
 import { VarveError } from "../errors.ts";
 import { type ByteSource, collect } from "../io/byte-source.ts";
+import type { FileRange } from "../layer/stored-tar.ts";
 import { type ByteString, fromText, toText } from "../sys/byte-string.ts";
 
 /**
@@ -24,6 +25,8 @@ export interface ArchiveFile {
   readonly size: number;
   /** The content. A chunk is valid until the next one is asked for. */
   stream(signal?: AbortSignal): ByteSource;
+  /** Where the content lies, open until that is disposed of. */
+  openRange(): FileRange & Disposable;
 }
 
 /** The file of that name, spelled as in a JSON document. */

@@ -25,7 +25,13 @@ export class ArchiveIndex implements ArchiveFiles {
     if (member === undefined) return undefined;
     if (member.kind !== "file") throw invalidMember(path, `is ${describe(member)}, not a file`);
     const { offset, size } = member;
-    return { path, size, stream: (signal) => fileSource(this.#fd, { offset, length: size, signal }) };
+    const range = { fd: this.#fd, offset, length: size, [Symbol.dispose]: () => undefined };
+    return {
+      path,
+      size,
+      stream: (signal) => fileSource(this.#fd, { offset, length: size, signal }),
+      openRange: () => range,
+    };
   }
 
   directories(): ByteString[] {

@@ -5,7 +5,7 @@ import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { decompress, sniffCompression } from "../io/compression.ts";
 import type { Descriptor } from "../layer/layer.ts";
-import type { SourceLayer, StreamOptions } from "./archive.ts";
+import type { SourceLayer, StoredLayer, StreamOptions } from "./archive.ts";
 import type { ArchiveFile } from "./archive-files.ts";
 
 /** A file of an archive that is a layer, compressed or not. */
@@ -27,20 +27,33 @@ export interface ArchiveLayer extends LayerFile {
 /** @param limit bytes that the layer may have, uncompressed */
 export function archiveLayer(layer: ArchiveLayer, limit: number): SourceLayer {
   const { diffID, descriptor } = layer;
+  // Of a file that is not compressed the DiffID says as much, and whoever takes the layer looks at that.
+  const promised = layer.digest === diffID ? { ...layer, digest: undefined } : layer;
   return {
     diffID,
     label: layer.label ?? shortID(diffID),
     descriptor,
     available: layer.file !== undefined,
     tarSize: (signal) => tarSize(layer, limit, signal),
-    // Of a file that is not compressed the DiffID says as much, and whoever takes the layer looks at that.
-    open: (options) => openLayer(layer.digest === diffID ? { ...layer, digest: undefined } : layer, limit, options),
+    open: (options) => openLayer(promised, limit, options),
+    stored: layer.file && storedLayer(layer.file, promised, limit),
   };
 }
 
 /** The uncompressed tar in a file. */
 export function openLayer(layer: LayerFile, limit: number, options: StreamOptions = {}): ByteSource {
   return decompress(readStored(layer, options), { signal: options.signal, limits: { bytes: limit } });
+}
+
+function storedLayer(file: ArchiveFile, { path, digest }: LayerFile, limit: number): StoredLayer {
+  return {
+    size: file.size,
+    open() {
+      const range = file.openRange();
+      return { range, limit, digest, [Symbol.dispose]: () => range[Symbol.dispose]() };
+    },
+    wrongBytes: (actual) => wrongBlob(path, digest!, actual),
+  };
 }
 
 /** The bytes as stored, counted, and at their end seen to be the promised ones. */

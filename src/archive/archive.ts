@@ -1,10 +1,13 @@
 import type { DiffID } from "../digest/chain-id.ts";
+import type { Digest } from "../digest/digest.ts";
+import type { VarveError } from "../errors.ts";
 import type { Image, ImageID } from "../image/image.ts";
 import type { ImageStore } from "../image/store.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { Descriptor } from "../layer/layer.ts";
 import type { LayerStore } from "../layer/store.ts";
 import type { Commit } from "../layer/store-context.ts";
+import type { StoredTar } from "../layer/stored-tar.ts";
 import type { Reference } from "../reference/reference.ts";
 import type { ReferenceStore } from "../reference/reference-store.ts";
 
@@ -51,6 +54,18 @@ export interface SourceLayer {
    * @throws VarveError `invalid-archive` when the bytes are not there or not those that were promised
    */
   open(options?: StreamOptions): ByteSource;
+  /** The tar as it lies in a file, where it does. */
+  readonly stored?: StoredLayer | undefined;
+}
+
+/** A layer's tar that any thread can read in place, compressed or not. */
+export interface StoredLayer {
+  /** Bytes as stored. */
+  readonly size: number;
+  /** @throws VarveError `invalid-archive` when it is not there */
+  open(): StoredTar;
+  /** The error of `SourceLayer.open` for bytes that are not the promised ones. */
+  wrongBytes(actual: Digest): VarveError;
 }
 
 export interface StreamOptions {

@@ -3,6 +3,7 @@ import { isVarveError, VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
 import type { Layer } from "../layer/layer.ts";
+import type { StackedTar } from "../layer/register-together.ts";
 import { familiarString } from "../reference/reference.ts";
 import { commitTo, type LayerProgress, type SourceImage, type SourceLayer, type Stores } from "./archive.ts";
 import { placeFault } from "./fault-place.ts";
@@ -112,14 +113,10 @@ async function loadImage(
   try {
     for (const [i, layer] of image.layers.entries()) {
       throwIfCancelled(options.signal);
+      if (await takeTogether(image, i, stack, stores, options)) break;
       await stack.push(await takeLayer(layer, stack.chainID, stores, options));
-      const actual = stack.diffID;
-      if (actual !== layer.diffID)
-        throw new VarveError(
-          "invalid-archive",
-          `invalid diffID for layer ${i}: expected "${layer.diffID}", got "${actual}"`,
-          { layer: i, expected: layer.diffID, actual },
-        );
+      const actual = stack.diffID!;
+      if (actual !== layer.diffID) throw wrongLayer(i, layer.diffID, actual);
     }
     const { moved } = await commitTo(stores, () => publishImage(stores, image, () => links.add(image, stores)));
     for (const { reference, previous } of moved)
@@ -184,6 +181,44 @@ async function takeLayer(
   } catch (error) {
     throw placeFault(`layer ${label}`, error);
   }
+}
+
+/**
+ * Takes all layers from one on that is not there yet, several at a time, if that is possible and worth it.
+ *
+ * @returns whether it has done so
+ */
+async function takeTogether(
+  image: SourceImage,
+  from: number,
+  stack: Stack,
+  { layers }: Stores,
+  { signal, onEvent }: Pick<LoadOptions, "signal" | "onEvent">,
+): Promise<boolean> {
+  const parent = stack.chainID;
+  if (layers.has(extendChain(parent, image.layers[from]!.diffID))) return false;
+  const rest = image.layers.slice(from);
+  const size = rest.reduce((sum, { stored }) => sum + (stored?.size ?? Number.NaN), 0);
+  if (!layers.registersTogether(size)) return false;
+  const tars = rest.map(
+    ({ stored, diffID, label, descriptor }, i): StackedTar => ({
+      diffID,
+      descriptor,
+      size: stored!.size,
+      open: () => stored!.open(),
+      onBytes: (current) => onEvent?.({ kind: "layer", label, diffID, current, total: stored!.size }),
+      explain: (error) => placeFault(`layer ${label}`, error),
+      wrongBytes: (actual) => stored!.wrongBytes(actual),
+      wrongLayer: (actual) => wrongLayer(from + i, diffID, actual),
+    }),
+  );
+  await layers.registerTogether(tars, parent, { signal, onLayer: (layer) => stack.push(layer) });
+  return true;
+}
+
+function wrongLayer(layer: number, expected: DiffID, actual: DiffID): VarveError {
+  const message = `invalid diffID for layer ${layer}: expected "${expected}", got "${actual}"`;
+  return new VarveError("invalid-archive", message, { layer, expected, actual });
 }
 
 /** Links each image to its parent as soon as both are there, in whatever order they come. */

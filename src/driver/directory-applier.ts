@@ -1,17 +1,27 @@
 import { type ApplyOptions, TreeApplier } from "../fstree/apply.ts";
+import { IdMap } from "../fstree/id-map.ts";
 import { treeSize } from "../fstree/size.ts";
 import { syncFileSystem } from "../sys/sync.ts";
 import type { EntrySink } from "../tar/disassemble.ts";
-import type { DiffApplier } from "./driver.ts";
+import type { ApplierOptions, ApplyPlan, DiffApplier } from "./driver.ts";
 import { coded } from "./home.ts";
 
 export interface DirectoryApplierOptions extends ApplyOptions {
   /** A directory on the file system that `finish` brings to the disk; `undefined` to leave that to the kernel. */
-  readonly syncHome: string | undefined;
+  readonly syncHome?: string | undefined;
   /** Whether the layer's size is that of its files or what its headers say (FORMATS 2.3). */
   readonly size: "files" | "headers";
   /** Called once in the end, however it ends. */
   readonly close?: (() => Promise<void>) | undefined;
+}
+
+/** The applier of a plan, in whatever thread. */
+export function applierOf(
+  { directory, idRanges, ...how }: ApplyPlan,
+  options: ApplierOptions & Pick<DirectoryApplierOptions, "syncHome">,
+): DirectoryApplier {
+  const idMap = idRanges && new IdMap(idRanges.uids, idRanges.gids);
+  return new DirectoryApplier(directory, { ...how, ...options, idMap, size: "files" });
 }
 
 /** Applies a layer to a directory, for every driver that keeps directories. */

@@ -1,7 +1,7 @@
 import { VarveError } from "../errors.ts";
-import type { ApplyLimits } from "../fstree/apply.ts";
+import type { ApplyLimits, Semantics } from "../fstree/apply.ts";
 import type { Change } from "../fstree/changes.ts";
-import type { IdMap } from "../fstree/id-map.ts";
+import type { IdMap, IdRanges } from "../fstree/id-map.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { ByteString } from "../sys/byte-string.ts";
 import type { EntrySink } from "../tar/disassemble.ts";
@@ -157,9 +157,32 @@ export interface LayerContent {
   close(): void;
 }
 
-/** A driver whose trees do not read their parents: layers may be applied at the same time once all are created. */
+/**
+ * A driver whose trees do not read their parents: layers may be applied at the same time once all are created, and by
+ * any thread of the process, which needs no more than the plan.
+ */
 export interface ParallelApply {
-  readonly appliesInParallel: true;
+  /** `false` where this machine asks for another way. */
+  readonly appliesInParallel: boolean;
+  /** What the applier of this tree would do. Whoever does it himself calls `syncTrees` in the end. */
+  applyPlan(id: string): ApplyPlan;
+  /** Brings what was applied so far to the disk, unless durability is `none`. */
+  syncTrees(): Promise<void>;
+  /**
+   * Puts a tree that nobody has read yet on another parent than it was created on, one with the same content. When it
+   * returns, that is on the disk, unless durability is `none`.
+   *
+   * @throws VarveError `not-found` for either
+   */
+  restack(id: string, parent: string): Promise<void>;
+}
+
+/** How a layer goes into a directory, as plain data. Its size is that of its files (FORMATS 2.3). */
+export interface ApplyPlan {
+  readonly directory: string;
+  readonly semantics: Semantics;
+  readonly unprivileged?: boolean | undefined;
+  readonly idRanges?: IdRanges | undefined;
 }
 
 export function appliesInParallel(driver: Driver): driver is Driver & ParallelApply {

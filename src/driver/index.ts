@@ -9,11 +9,12 @@
  *   return [...driver.status(), ["Trees", `${driver.ids().length}`]].map(([name, value]) => `${name}: ${value}`).join("\n");
  * }
  */
-export type { ApplyLimits } from "../fstree/apply.ts";
+export type { ApplyLimits, Semantics } from "../fstree/apply.ts";
 export type { Change } from "../fstree/changes.ts";
-export { type Identity, IdMap, type IdRange } from "../fstree/id-map.ts";
+export { type Identity, IdMap, type IdRange, type IdRanges } from "../fstree/id-map.ts";
 export {
   type ApplierOptions,
+  type ApplyPlan,
   appliesInParallel,
   checkID,
   type DiffApplier,

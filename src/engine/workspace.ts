@@ -33,6 +33,11 @@ export interface StoreOptions {
   readonly durability?: Durability | undefined;
   /** Bounds on what an archive may make the store do. */
   readonly limits?: Limits | undefined;
+  /**
+   * How many worker threads may unpack layers beside each other; 0 for none. By default `VARVE_THREADS`, else as many as
+   * there are cores, at most six, and none for little work.
+   */
+  readonly threads?: number | undefined;
   /** Told, in one line, of what was found broken and passed over. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -101,6 +106,7 @@ export class Workspace {
       },
       onHandOut: (chain, isNew) => leases.holdInScope(chain, isNew),
       onWarning: warn,
+      threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),
     });
     const backend = new FileBackend(join(metadata, "imagedb"), { sync });
     // What an image refers to is on disk and needs no lease.
@@ -269,6 +275,12 @@ const WATCHED = [
   "imagedb/metadata/sha256",
   "repositories.json",
 ];
+
+function threadsOf(setting: string | undefined): number | undefined {
+  if (!setting) return undefined;
+  if (/^\d{1,3}$/.test(setting)) return Number(setting);
+  throw new VarveError("invalid-argument", `VARVE_THREADS is no number of threads: ${setting}`, { setting });
+}
 
 function warnOfOtherDrivers(root: string, driver: string, warn: (message: string) => void): void {
   const others = driversWithImages(root);

@@ -8,6 +8,12 @@ export interface IdRange {
   readonly size: number;
 }
 
+/** All that a map knows, as plain data. */
+export interface IdRanges {
+  readonly uids: readonly IdRange[];
+  readonly gids: readonly IdRange[];
+}
+
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
@@ -40,6 +46,10 @@ export class IdMap {
    */
   static ofUser(user: string, subuid = "/etc/subuid", subgid = "/etc/subgid"): IdMap {
     return new IdMap(subordinateIDs(user, subuid, "subuid"), subordinateIDs(user, subgid, "subgid"));
+  }
+
+  get ranges(): IdRanges {
+    return { uids: this.#uids, gids: this.#gids };
   }
 
   /**

@@ -11,7 +11,8 @@ import { SplitFile } from "./split-file.ts";
  * the process dies, whoever finds the write set without its lock knows which tree goes with it.
  */
 export class LayerDraft implements LayerTransaction {
-  readonly split: SplitFile;
+  readonly splitDescriptor: number;
+  #split: SplitFile | undefined;
   readonly #files: WriteSet;
   readonly #pathOf: (chain: ChainID) => string;
 
@@ -19,11 +20,16 @@ export class LayerDraft implements LayerTransaction {
     this.#files = files;
     this.#pathOf = pathOf;
     files.write("cache-id", cacheID);
-    this.split = new SplitFile(files.file("tar-split.json.gz"));
+    this.splitDescriptor = files.file("tar-split.json.gz");
+  }
+
+  get split(): SplitFile {
+    this.#split ??= new SplitFile(this.splitDescriptor);
+    return this.#split;
   }
 
   async write(record: LayerRecord): Promise<void> {
-    await this.split.end();
+    await this.#split?.end();
     for (const [name, text] of layerFiles(record)) if (name !== "cache-id") this.#files.write(name, text);
     this.#files.sync();
   }
@@ -33,12 +39,12 @@ export class LayerDraft implements LayerTransaction {
   }
 
   async cancel(): Promise<void> {
-    await this.split.abort();
+    await this.#split?.abort();
     this.#files.cancel();
   }
 
   async abandon(): Promise<void> {
-    await this.split.abort();
+    await this.#split?.abort();
     this.#files.close();
   }
 }

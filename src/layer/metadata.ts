@@ -58,6 +58,11 @@ export interface MountRecord {
 
 export interface LayerTransaction {
   readonly split: SplitSink;
+  /**
+   * An open file for the gzip'ed tar-split, for whoever writes that himself, in another thread, instead of using `split`.
+   * He must be through before any of the methods below is called.
+   */
+  readonly splitDescriptor: number;
   /** Writes the record, durably, where no reader looks. No line may follow. */
   write(record: LayerRecord): Promise<void>;
   /** The visible step. Fails with `already-exists` when the chain has a record, and can then still be cancelled. */

@@ -50,7 +50,7 @@ export async function register(
   return outcome.handle as Layer;
 }
 
-interface Outcome {
+export interface Outcome {
   handle: LayerHandle | undefined;
   /** Whether the tree that we made is the layer's. */
   published: boolean;
@@ -78,7 +78,7 @@ async function fill(
 }
 
 /** The visible step. */
-async function settle(
+export async function settle(
   context: StoreContext,
   below: HeldParent,
   record: LayerRecord,

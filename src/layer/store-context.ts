@@ -10,6 +10,8 @@ export interface StoreContext {
   readonly metadata: LayerMetadata;
   readonly table: LayerTable;
   readonly commit: Commit;
+  /** See `LayerStoreOptions.threads`. */
+  readonly threads: number | undefined;
   afterwards(work: () => Promise<void>): Promise<void>;
   heldElsewhere(chain: ChainID): boolean;
   onHandOut(chain: ChainID, isNew: boolean): void;

@@ -1,5 +1,6 @@
 import type { ChainID } from "../digest/chain-id.ts";
 import type { Driver } from "../driver/driver.ts";
+import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { type Reclaimed, reclaim } from "./collect.ts";
 import type { BrokenLayer, Layer, LayerInfo, ReleasedLayer } from "./layer.ts";
@@ -7,6 +8,7 @@ import { LayerHandle } from "./layer-handle.ts";
 import { LayerTable } from "./layer-table.ts";
 import type { LayerMetadata } from "./metadata.ts";
 import { type RegisterOptions, register } from "./register.ts";
+import { registerTogether, type StackedTar, type TogetherOptions, workersOf } from "./register-together.ts";
 import { MountedLayer, type RWLayer } from "./rw-layer.ts";
 import { type Commit, knownLayer, type StoreContext } from "./store-context.ts";
 import {
@@ -35,6 +37,11 @@ export interface LayerStoreOptions {
    */
   readonly onHandOut?: ((chain: ChainID, isNew: boolean) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /**
+   * How many worker threads may unpack layers beside each other; 0 for none. Without it as many as there are cores, at most
+   * six, and none for what is done before they would have started.
+   */
+  readonly threads?: number | undefined;
 }
 
 /**
@@ -64,6 +71,7 @@ export class LayerStore {
       metadata,
       table: new LayerTable(metadata, warn),
       commit: options.commit ?? inTurns(),
+      threads: options.threads,
       afterwards: options.afterwards ?? ((work) => work()),
       heldElsewhere: options.heldElsewhere ?? (() => false),
       onHandOut: options.onHandOut ?? (() => {}),
@@ -110,6 +118,30 @@ export class LayerStore {
     return register(this.#context, stream, parent, options);
   }
 
+  /** Whether `registerTogether` can be called, and is quicker for layers with so many stored bytes in all. */
+  registersTogether(bytes: number): boolean {
+    const enough = this.#context.threads === undefined ? WORTH_WORKERS : 0;
+    return bytes >= enough && workersOf(this.#context) !== undefined;
+  }
+
+  /**
+   * Stores layers that stand on each other and lie in files, several at a time. When it fails, those that `onLayer` was
+   * given are there, and everything else is as it was before.
+   *
+   * @param tars bottom first
+   * @param parent the stack that the first of them changes
+   * @throws VarveError as `register`, of the first that fails
+   */
+  async registerTogether(
+    tars: readonly StackedTar[],
+    parent: ChainID | undefined,
+    options: TogetherOptions,
+  ): Promise<void> {
+    const workers = workersOf(this.#context);
+    if (workers === undefined) throw new VarveError("unsupported", "layers can only be registered one by one here");
+    await registerTogether(this.#context, workers, tars, parent, options);
+  }
+
   /**
    * Makes a writable layer. When it fails, everything is as it was before.
    *
@@ -151,6 +183,9 @@ export class LayerStore {
     return reclaim(this.#context);
   }
 }
+
+/** Stored bytes below which starting workers takes more than they save; measured on two cores. */
+const WORTH_WORKERS = 32 << 20;
 
 function inTurns(): Commit {
   let last: Promise<unknown> = Promise.resolve();

@@ -5,6 +5,11 @@ import type { ByteSource } from "../io/byte-source.ts";
 import { Disassembler } from "../tar/disassemble.ts";
 import type { SplitSink } from "./metadata.ts";
 
+export interface UnpackTarget {
+  readonly applier: DiffApplier;
+  readonly split: SplitSink;
+}
+
 /**
  * One pass over a layer's uncompressed tar: every byte is hashed, taken apart for the tar-split, and what is a file goes
  * into the tree. Memory stays bounded by the window, whatever the layer's size: the stream is not asked for more while
@@ -14,17 +19,27 @@ import type { SplitSink } from "./metadata.ts";
  */
 export async function unpack(
   stream: ByteSource,
-  into: { readonly applier: DiffApplier; readonly split: SplitSink },
+  into: UnpackTarget,
   onBytes?: (total: number) => void,
 ): Promise<DiffID> {
-  const { applier, split } = into;
   const digester = new Digester();
+  await takeApart(stream, into, onBytes, (window) => digester.update(window));
+  return digester.digest();
+}
+
+/** As `unpack`, for when the DiffID comes from elsewhere. @param alsoTo gets every byte */
+export async function takeApart(
+  stream: ByteSource,
+  { applier, split }: UnpackTarget,
+  onBytes?: (total: number) => void,
+  alsoTo?: (window: Uint8Array) => void,
+): Promise<void> {
   const disassembler = new Disassembler({ line: (text) => split.write(text), tree: applier.sink });
   let total = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; at += WINDOW) {
       const window = chunk.subarray(at, at + WINDOW);
-      digester.update(window);
+      alsoTo?.(window);
       disassembler.write(window);
       if (split.full) await split.drained();
     }
@@ -32,7 +47,6 @@ export async function unpack(
     onBytes?.(total);
   }
   disassembler.end();
-  return digester.digest();
 }
 
 const WINDOW = 1 << 20;

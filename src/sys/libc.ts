@@ -59,6 +59,16 @@ export function libc(): Libc {
   return loaded.libc;
 }
 
+/** `syncfs` in a thread of the thread pool, whose errno nobody can ask for. */
+export function syncfsInPool(fd: number): Promise<number> {
+  const { async } = libc().syncfs as unknown as {
+    async(fd: number, done: (error: unknown, result: number) => void): void;
+  };
+  return new Promise((resolve, reject) =>
+    async(fd, (error, result) => (error ? reject(error as Error) : resolve(result))),
+  );
+}
+
 /** The kernel's limit on one path or link target, its NUL included. */
 export const PATH_MAX = 4096;
 /** Stands for the current directory where a call wants a directory descriptor. */

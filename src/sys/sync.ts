@@ -1,7 +1,8 @@
 import { closeSync, constants, fsyncSync, openSync } from "node:fs";
 import { asVarveError } from "../errors.ts";
 import { openDirectory } from "./at.ts";
-import { libc, sysError } from "./libc.ts";
+import { fromText } from "./byte-string.ts";
+import { errnoError, libc, syncfsInPool, sysError } from "./libc.ts";
 
 /**
  * What has to reach the disk before the next step may. Each call returns when it has; a disk that failed meanwhile is
@@ -36,6 +37,17 @@ export function syncFileSystem(place: string | number): void {
   const fd = openAnything(place);
   try {
     syncFileSystem(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** As `syncFileSystem`, while this thread goes on. */
+export async function syncFileSystemMeanwhile(path: string): Promise<void> {
+  const fd = openAnything(path);
+  try {
+    // What errno said stays with the thread that made the call; a file system that exists can only fail to write.
+    if ((await syncfsInPool(fd)) < 0) throw errnoError("EIO", "syncfs", fromText(path));
   } finally {
     closeSync(fd);
   }

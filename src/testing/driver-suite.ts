@@ -11,7 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Driver, DriverOptions, LayerContent } from "../driver/driver.ts";
+import { applierOf } from "../driver/directory-applier.ts";
+import { appliesInParallel, type Driver, type DriverOptions, type LayerContent } from "../driver/driver.ts";
 import { isVarveError } from "../errors.ts";
 import { type ByteString, fromText, toText } from "../sys/byte-string.ts";
 import { TYPE } from "../tar/header.ts";
@@ -45,6 +46,34 @@ export function driverSuite(subject: DriverUnderTest): void {
     });
 
     describe("trees", () => {
+      test("that are filled by plan are those of the applier, and stand on another parent when told to", async () => {
+        if (!appliesInParallel(driver)) return;
+        for (const [id, parent] of [["one"], ["two"], ["three"], ["child", "one"], ["top", "child"]] as const)
+          await driver.create(id, parent);
+        await apply(driver, "one", undefined, [{ path: "file", content: "below" }]);
+        const applier = applierOf(driver.applyPlan("two"), {});
+        feed(applier.sink, { path: "file", content: "below" });
+        expect(await applier.finish()).toBe(5);
+        await driver.syncTrees();
+        await apply(driver, "child", "one", [{ path: "own", content: "mine" }]);
+        await apply(driver, "top", "child", []);
+        await driver.restack("child", "two");
+        await driver.restack("top", "child");
+        await driver.remove("one");
+        for (const id of ["two", "child"]) {
+          const content = await driver.content(id);
+          closeSync(content.open(fromText(id === "two" ? "file" : "own")));
+          content.close();
+        }
+        await expect(driver.restack("child", "nobody")).rejects.toSatisfy((error) => isVarveError(error, "not-found"));
+        await expect(driver.restack("nobody", "two")).rejects.toSatisfy((error) => isVarveError(error, "not-found"));
+        if (!subject.stacks) return;
+        const path = await driver.get("top", { readOnly: true });
+        expect(readdirSync(path).sort()).toEqual(["file", "own"]);
+        expect(readFileSync(join(path, "file"), "utf8")).toBe("below");
+        await driver.put("top");
+      });
+
       test("come with the first create and not with opening", async () => {
         expect(driver.ids()).toEqual([]);
         expect(driver.exists("a")).toBe(false);

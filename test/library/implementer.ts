@@ -1,6 +1,7 @@
 /** What somebody writes who brings a driver and an image backend of his own, with what the package exports; it only compiles. */
 import { type ByteSource, type ImageID, VarveError } from "varve";
 import type {
+  ApplyPlan,
   Change,
   DiffApplier,
   Driver,
@@ -38,6 +39,16 @@ class MyDriver implements Driver, ParallelApply {
 
   async createReadWrite(id: string): Promise<void> {
     await this.create(id);
+  }
+
+  applyPlan(id: string): ApplyPlan {
+    return { directory: `${this.home}/${id}`, semantics: "overlay" };
+  }
+
+  async syncTrees(): Promise<void> {}
+
+  async restack(id: string, parent: string): Promise<void> {
+    await this.create(id, parent);
   }
 
   async remove(): Promise<void> {}

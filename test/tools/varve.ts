@@ -40,11 +40,14 @@ export async function said(args: readonly string[], options: RunOptions = {}): P
 export function startVarve(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
   const { environment, directory, user } = options;
   return spawn(process.execPath, [varvePath(), ...args], {
-    env: { PATH: process.env.PATH, TZ: "UTC", ...environment },
+    env: { PATH: process.env.PATH, TZ: "UTC", ...threads, ...environment },
     ...(directory === undefined ? {} : { cwd: directory }),
     ...(user === undefined ? {} : { uid: user, gid: user }),
   });
 }
+
+/** All tests of the command can be run with another number of workers than usual. */
+const threads = process.env.VARVE_THREADS === undefined ? {} : { VARVE_THREADS: process.env.VARVE_THREADS };
 
 export function ended(child: ChildProcessWithoutNullStreams): Promise<Ran> {
   const output: Buffer[] = [];

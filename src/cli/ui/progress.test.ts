@@ -65,4 +65,13 @@ describe("progress", () => {
     progress.finish();
     expect(screen.text).toBe("61a3badf4458: Loading layer 1.997MB\n555555555555: Loading layer 5B\n");
   });
+
+  test("of layers that come at the same time is still one line each", () => {
+    const screen = new Screen(false);
+    const progress = new Progress(screen);
+    for (const current of [10, 1000, 2000])
+      for (const id of [LAYER, SECOND]) progress.step({ id, action: "Loading layer", current, total: 2000 });
+    progress.finish();
+    expect(screen.text).toBe("61a3badf4458: Loading layer 2kB\n555555555555: Loading layer 2kB\n");
+  });
 });

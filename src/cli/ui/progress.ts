@@ -29,7 +29,8 @@ export class Progress {
   readonly #output: ProgressOutput;
   /** The layers that have a line on the screen, in its order. */
   #lines: string[] = [];
-  #latest: ProgressStep | undefined;
+  /** The latest of each layer that is under way; several may be. */
+  readonly #open = new Map<string, ProgressStep>();
   #drawnAt = 0;
 
   constructor(output: ProgressOutput) {
@@ -37,24 +38,23 @@ export class Progress {
   }
 
   step(step: ProgressStep): void {
-    if (this.#latest !== undefined && this.#latest.id !== step.id) this.#close();
-    this.#latest = step;
+    // Where nobody knows how long a layer is, the next one tells that it is over.
+    for (const other of this.#open.values()) if (other.id !== step.id && other.total <= 0) this.#close(other);
+    this.#open.set(step.id, step);
     const finished = step.current === step.total;
     if (this.#output.isTerminal && (finished || Date.now() - this.#drawnAt >= REDRAW_MS)) this.#draw(step);
-    if (finished) this.#close();
+    if (finished) this.#close(step);
   }
 
   /** Before other lines are written: what was drawn stays as it is. */
   finish(): void {
-    this.#close();
+    for (const step of this.#open.values()) this.#close(step);
     this.#lines = [];
   }
 
-  /** The last word on the current layer, of which no more steps will come. */
-  #close(): void {
-    const step = this.#latest;
-    this.#latest = undefined;
-    if (step === undefined) return;
+  /** The last word on a layer, of which no more steps will come. */
+  #close(step: ProgressStep): void {
+    this.#open.delete(step.id);
     if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${humanSize(step.current)}\n`);
     else if (step.current !== step.total) this.#draw(step);
   }

@@ -100,6 +100,12 @@ export class Layout {
     }
   }
 
+  /** Lets a tree that has a parent stand on another one, whatever was below before. */
+  restack(id: string, parent: string, { sync }: { readonly sync: boolean }): void {
+    writeText(this.path(id, "lower"), this.#lowerOfChild(parent), 0o644, sync);
+    this.#commit(parent, sync);
+  }
+
   /** Deletes a tree's short link and the tree. */
   remove(id: string): void {
     checkNoLink(id);

@@ -7,10 +7,12 @@ import { treeSize } from "../../fstree/size.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { mountPointsBelow } from "../../sys/mount.ts";
 import { inUserNamespace, isRoot } from "../../sys/rank.ts";
+import { syncFileSystemMeanwhile } from "../../sys/sync.ts";
 import { backingFileSystem } from "../backing-file-system.ts";
-import { DirectoryApplier } from "../directory-applier.ts";
+import { applierOf, DirectoryApplier } from "../directory-applier.ts";
 import {
   type ApplierOptions,
+  type ApplyPlan,
   checkID,
   type DiffApplier,
   type Driver,
@@ -18,6 +20,7 @@ import {
   type GetOptions,
   type LayerContent,
   noTree,
+  type ParallelApply,
   type View,
 } from "../driver.ts";
 import { coded, needsRoot, rootIdentity } from "../home.ts";
@@ -43,7 +46,7 @@ import { privateView } from "./private-view.ts";
  *
  * Layers go natively into and out of `diff` where that tells all that they change; else they are compared as trees.
  */
-export class Overlay2Driver implements Driver {
+export class Overlay2Driver implements Driver, ParallelApply {
   readonly name = "overlay2";
   readonly home: string;
   readonly idMap: IdMap | undefined;
@@ -62,6 +65,20 @@ export class Overlay2Driver implements Driver {
   /** Native trees are made without a look at their parents. */
   get appliesInParallel(): boolean {
     return nativeDiffWorks(this.home);
+  }
+
+  applyPlan(id: string): ApplyPlan {
+    this.#mustExist(id);
+    return { directory: this.#diff(id), semantics: "overlay", idRanges: this.idMap?.ranges };
+  }
+
+  async syncTrees(): Promise<void> {
+    if (this.#durable) await syncFileSystemMeanwhile(this.home);
+  }
+
+  async restack(id: string, parent: string): Promise<void> {
+    this.#mustExist(id, parent);
+    coded(() => this.#layout.restack(id, parent, { sync: this.#durable }));
   }
 
   async create(id: string, parent?: string): Promise<void> {
@@ -111,11 +128,12 @@ export class Overlay2Driver implements Driver {
     this.#mustExist(id);
     const native = this.#isParent(id, parent) && nativeDiffWorks(this.home);
     const { idMap } = this;
-    const options = { idMap, limits, onWarning, syncHome: this.#durable ? this.home : undefined };
-    if (native) return new DirectoryApplier(this.#diff(id), { ...options, semantics: "overlay", size: "files" });
+    const options = { limits, onWarning, syncHome: this.#durable ? this.home : undefined };
+    if (native) return applierOf(this.applyPlan(id), options);
     const root = await this.get(id);
     try {
-      return new DirectoryApplier(root, { ...options, semantics: "layer", size: "headers", close: () => this.put(id) });
+      const close = (): Promise<void> => this.put(id);
+      return new DirectoryApplier(root, { ...options, idMap, semantics: "layer", size: "headers", close });
     } catch (error) {
       await this.put(id);
       throw error;

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { errnoOf, VarveError } from "../../errors.ts";
 import type { Change } from "../../fstree/changes.ts";
 import { treeSize } from "../../fstree/size.ts";
+import { replaceFile } from "../../io/atomic-file.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
+import { syncFileSystemMeanwhile } from "../../sys/sync.ts";
 import { backingFileSystem } from "../backing-file-system.ts";
-import { DirectoryApplier } from "../directory-applier.ts";
+import { applierOf } from "../directory-applier.ts";
 import {
   type ApplierOptions,
+  type ApplyPlan,
   checkID,
   type DiffApplier,
   type Driver,
@@ -16,6 +19,7 @@ import {
   isUsableID,
   type LayerContent,
   noTree,
+  type ParallelApply,
   type View,
 } from "../driver.ts";
 import { coded, directoriesIn, makeDirectory, makeHome, rootIdentity } from "../home.ts";
@@ -28,7 +32,7 @@ import { TreeContent } from "../tree-content.ts";
  * that layers still come out byte for byte. Nothing can be mounted: stacks cannot be seen whole, nor written. No
  * dockerd knows the directory.
  */
-export class RootlessDriver implements Driver {
+export class RootlessDriver implements Driver, ParallelApply {
   readonly name = "rootless";
   readonly home: string;
   readonly idMap = undefined;
@@ -81,14 +85,22 @@ export class RootlessDriver implements Driver {
 
   async applier(id: string, _parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {
     this.#mustExist(id);
-    return new DirectoryApplier(this.#path(id, "diff"), {
-      semantics: "keep-whiteouts",
-      unprivileged: true,
-      size: "files",
-      limits,
-      onWarning,
-      syncHome: this.#durable ? this.home : undefined,
-    });
+    return applierOf(this.applyPlan(id), { limits, onWarning, syncHome: this.#durable ? this.home : undefined });
+  }
+
+  applyPlan(id: string): ApplyPlan {
+    this.#mustExist(id);
+    return { directory: this.#path(id, "diff"), semantics: "keep-whiteouts", unprivileged: true };
+  }
+
+  async syncTrees(): Promise<void> {
+    if (this.#durable) await syncFileSystemMeanwhile(this.home);
+  }
+
+  async restack(id: string, parent: string): Promise<void> {
+    this.#mustExist(id);
+    this.#mustExist(parent);
+    replaceFile(this.#path(id, "parent"), parent, { mode: 0o644, sync: this.#durable });
   }
 
   async diff(): Promise<ByteSource> {

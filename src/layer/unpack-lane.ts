@@ -1,0 +1,25 @@
+import { availableParallelism } from "node:os";
+import { type Lane, WorkerPool } from "../pool/pool.ts";
+import type { unpackJobs } from "./unpack-jobs.ts";
+
+export type UnpackLane = Lane<typeof unpackJobs>;
+
+/**
+ * A way to the workers, which all stores of the process share.
+ *
+ * @param threads how many layers' worth of work may go on at a time; 0 for none
+ * @returns `undefined` when there are to be no workers, or none can be started: a worker needs the built file beside
+ *   this one, which is not there where the sources run as TypeScript, or inside a bundle
+ */
+export function unpackLane(threads: number = DEFAULT_THREADS): UnpackLane | undefined {
+  if (threads === 0 || !import.meta.url.endsWith("/unpack-lane.js")) return undefined;
+  pool ??= new WorkerPool(new URL("./unpack-worker.js", import.meta.url));
+  return pool.lane(threads);
+}
+
+let pool: WorkerPool<typeof unpackJobs> | undefined;
+
+/** Each worker costs some 15 MB, and a load is to stay below 200. */
+const MOST_THREADS = 6;
+/** On one core a worker would only take turns with the main thread. */
+const DEFAULT_THREADS = availableParallelism() === 1 ? 0 : Math.min(availableParallelism(), MOST_THREADS);

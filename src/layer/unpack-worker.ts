@@ -1,0 +1,5 @@
+import { serve } from "../pool/serve.ts";
+import { unpackJobs } from "./unpack-jobs.ts";
+
+/** The file that a worker thread of the layer store runs. */
+serve(unpackJobs);
