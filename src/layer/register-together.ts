@@ -11,7 +11,7 @@ import { type Outcome, settle } from "./register.ts";
 import { SharedRun } from "./shared-run.ts";
 import { HeldParent, type StoreContext } from "./store-context.ts";
 import { compressionOf, type StoredTar } from "./stored-tar.ts";
-import { type UnpackLane, unpackLane } from "./unpack-lane.ts";
+import { type WorkerLane, workerLane } from "./worker-lane.ts";
 
 /** One layer of a stack that is registered as a whole. */
 export interface StackedTar {
@@ -39,14 +39,14 @@ export interface TogetherOptions {
 
 /** What it takes beside a layer store. */
 export interface Workers {
-  readonly lane: UnpackLane;
+  readonly lane: WorkerLane;
   readonly driver: Driver & ParallelApply;
 }
 
 /** @returns `undefined` where layers can only be registered one by one */
 export function workersOf({ driver, threads }: StoreContext): Workers | undefined {
   if (!appliesInParallel(driver)) return undefined;
-  const lane = unpackLane(threads);
+  const lane = workerLane(threads);
   return lane && { lane, driver };
 }
 

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type Lane, WorkerPool } from "../pool/pool.ts";
 import type { unpackJobs } from "./unpack-jobs.ts";
 
-export type UnpackLane = Lane<typeof unpackJobs>;
+export type WorkerLane = Lane<typeof unpackJobs>;
 
 /**
  * A way to the workers, which all stores of the process share.
@@ -11,9 +11,9 @@ export type UnpackLane = Lane<typeof unpackJobs>;
  * @returns `undefined` when there are to be no workers, or none can be started: a worker needs the built file beside
  *   this one, which is not there where the sources run as TypeScript, or inside a bundle
  */
-export function unpackLane(threads: number = DEFAULT_THREADS): UnpackLane | undefined {
-  if (threads === 0 || !import.meta.url.endsWith("/unpack-lane.js")) return undefined;
-  pool ??= new WorkerPool(new URL("./unpack-worker.js", import.meta.url));
+export function workerLane(threads: number = DEFAULT_THREADS): WorkerLane | undefined {
+  if (threads === 0 || !import.meta.url.endsWith("/worker-lane.js")) return undefined;
+  pool ??= new WorkerPool(new URL("./worker.js", import.meta.url));
   return pool.lane(threads);
 }
 
