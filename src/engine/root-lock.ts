@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
 import { FileLock } from "../sys/lock.ts";
@@ -151,8 +151,15 @@ export class RootLock {
 
   #moveStamp(): void {
     this.#commits++;
-    // Compared between living processes only, so it need not reach the disk.
-    writeFileSync(this.#generationPath, `${process.pid}.${process.hrtime.bigint()}.${this.#commits}`, { mode: 0o600 });
+    // Compared between living processes only, so it need not reach the disk. Always of one length: ext4 would send a file
+    // that was cut and written again to the disk at once.
+    const generation = `${process.pid}.${process.hrtime.bigint()}.${this.#commits}`.padEnd(GENERATION_LENGTH);
+    const fd = openSync(this.#generationPath, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    try {
+      writeSync(fd, generation, 0);
+    } finally {
+      closeSync(fd);
+    }
     this.#stamp = this.#readStamp();
   }
 
@@ -181,6 +188,9 @@ export class RootLock {
     return join(this.#directory, "generation");
   }
 }
+
+/** More than a process number, nanoseconds and a count ever take together. */
+const GENERATION_LENGTH = 64;
 
 interface Section {
   readonly kind: "read" | "commit";
