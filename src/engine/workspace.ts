@@ -9,7 +9,7 @@ import { FileBackend } from "../image/file-backend.ts";
 import type { Image, ImageID } from "../image/image.ts";
 import { ImageStore } from "../image/store.ts";
 import { FileMetadata } from "../layer/file-metadata.ts";
-import { LayerStore } from "../layer/store.ts";
+import { LayerStore, type LayerStoreOptions } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
 import { type Container, ContainerRecords } from "./containers.ts";
@@ -92,8 +92,7 @@ export class Workspace {
       beforeCommit: () => refuseRunningDockerd(dataRoot.path),
     });
     const sync = durability !== "none";
-    lock.noteStamp();
-    const layers = await LayerStore.open({
+    const layerOptions: LayerStoreOptions = {
       driver,
       metadata: new FileMetadata(join(metadata, "layerdb"), { sync }),
       commit: (work) => lock.commit(work),
@@ -107,12 +106,18 @@ export class Workspace {
       onHandOut: (chain, isNew) => leases.holdInScope(chain, isNew),
       onWarning: warn,
       threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),
-    });
+    };
     const backend = new FileBackend(join(metadata, "imagedb"), { sync });
-    // What an image refers to is on disk and needs no lease.
-    const imageLayers = { get: (chain: ChainID) => leases.outside(() => layers.get(chain)) };
-    const images = ImageStore.open({ backend, layers: imageLayers, os: "linux", onWarning: warn });
-    const references = ReferenceStore.open(join(metadata, "repositories.json"), { sync: durability === "strict" });
+    lock.noteStamp();
+    // While nobody changes it: half of a deletion would look like a broken store.
+    const { layers, images, references } = await lock.read(async () => {
+      const layers = await LayerStore.open(layerOptions);
+      // What an image refers to is on disk and needs no lease.
+      const imageLayers = { get: (chain: ChainID) => leases.outside(() => layers.get(chain)) };
+      const images = ImageStore.open({ backend, layers: imageLayers, os: "linux", onWarning: warn });
+      const references = ReferenceStore.open(join(metadata, "repositories.json"), { sync: durability === "strict" });
+      return { layers, images, references };
+    });
     stores.push(layers, images, references);
     const { path: root, idMap } = dataRoot;
     const containers = new ContainerRecords(join(root, "containers"), { idMap, sync });
