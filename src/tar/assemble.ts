@@ -3,9 +3,9 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
-import { BLOCK, parseBlock } from "./block.ts";
 import { Crc64 } from "./crc64.ts";
-import { type Header, isHeaderOnly } from "./header.ts";
+import type { Header } from "./header.ts";
+import { LastBlock } from "./last-block.ts";
 import { TarReader } from "./reader.ts";
 import { type SplitEntry, type SplitFile, SplitParser } from "./split.ts";
 
@@ -26,8 +26,9 @@ export interface PayloadFiles {
 export async function* assemble(
   batches: AsyncIterable<readonly SplitEntry[]>,
   files: PayloadFiles,
+  nextWindow?: () => Buffer,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const assembler = new Assembler(files);
+  const assembler = new Assembler(files, nextWindow);
   for await (const batch of batches) yield* assembler.add(batch);
   yield* assembler.end();
 }
@@ -36,23 +37,27 @@ export async function* assemble(
 export class Assembler {
   readonly #files: PayloadFiles;
   readonly #crc = new Crc64();
-  /** One byte more than is given out, to see whether a file goes on where it should end. */
-  readonly #window: Buffer = Buffer.allocUnsafeSlow(WINDOW + 1);
+  readonly #lastBlock = new LastBlock();
+  readonly #nextWindow: () => Buffer;
+  #window: Buffer | undefined;
   #filled = 0;
-  /** The last block of all segments so far: the header of the entry whose file line comes. */
-  #lastBlock: Uint8Array = new Uint8Array(0);
 
-  constructor(files: PayloadFiles) {
+  /**
+   * @param nextWindow gives memory of `ASSEMBLER_WINDOW` bytes to put the next chunk into, once what is done with the last
+   *   one is over; by default the same memory again
+   */
+  constructor(files: PayloadFiles, nextWindow: () => Buffer = sameWindow()) {
     this.#files = files;
+    this.#nextWindow = nextWindow;
   }
 
   *add(entries: Iterable<SplitEntry>): Generator<Uint8Array, void, undefined> {
     for (const entry of entries) {
       if (entry.kind === "file") {
-        if (entry.size > 0 && !this.#hasNoPayload(entry)) yield* this.#file(entry);
+        if (entry.size > 0 && !this.#lastBlock.hasNoPayload(entry)) yield* this.#file(entry);
       } else {
-        this.#remember(entry.bytes);
-        if (entry.bytes.length > WINDOW - this.#filled) yield* this.#spill(entry.bytes);
+        this.#lastBlock.remember(entry.bytes);
+        if (entry.bytes.length > CHUNK - this.#filled) yield* this.#spill(entry.bytes);
         else this.#put(entry.bytes);
       }
     }
@@ -68,12 +73,13 @@ export class Assembler {
     try {
       this.#crc.reset();
       for (let left = file.size; left > 0; ) {
-        if (this.#filled === WINDOW) yield this.#take();
-        const room = WINDOW - this.#filled;
-        const length = this.#read(fd, left <= room ? left + 1 : room);
+        if (this.#filled === CHUNK) yield this.#take();
+        const window = this.#open();
+        const room = CHUNK - this.#filled;
+        const length = this.#read(fd, window, left <= room ? left + 1 : room);
         if (length === 0 || length > left) throw integrityError(file);
         const end = this.#filled + length;
-        this.#crc.update(this.#window.subarray(this.#filled, end));
+        this.#crc.update(window.subarray(this.#filled, end));
         this.#filled = end;
         left -= length;
       }
@@ -83,48 +89,54 @@ export class Assembler {
     }
   }
 
-  #read(fd: number, length: number): number {
+  #read(fd: number, window: Buffer, length: number): number {
     try {
-      return readSync(fd, this.#window, this.#filled, length, null);
+      return readSync(fd, window, this.#filled, length, null);
     } catch (error) {
       throw asVarveError(error);
     }
   }
 
-  /** Bytes that do not fit the window: first what is in it, then they themselves. */
+  /** Bytes that do not fit into what is left of the window. */
   *#spill(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
-    if (this.#filled > 0) yield this.#take();
-    if (bytes.length > WINDOW / 2) yield bytes;
-    else this.#put(bytes);
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#filled === CHUNK) yield this.#take();
+      const part = bytes.subarray(at, at + CHUNK - this.#filled);
+      this.#put(part);
+      at += part.length;
+    }
   }
 
   #put(bytes: Uint8Array): void {
-    this.#window.set(bytes, this.#filled);
+    this.#open().set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
 
+  #open(): Buffer {
+    this.#window ??= this.#nextWindow();
+    return this.#window;
+  }
+
   #take(): Uint8Array {
-    const filled = this.#window.subarray(0, this.#filled);
+    const filled = this.#open().subarray(0, this.#filled);
     this.#filled = 0;
+    this.#window = undefined;
     return filled;
-  }
-
-  #remember(segment: Uint8Array): void {
-    if (segment.length >= BLOCK) this.#lastBlock = segment.subarray(segment.length - BLOCK);
-    else this.#lastBlock = Buffer.concat([this.#lastBlock, segment]).subarray(-BLOCK);
-  }
-
-  /** Some old tools gave links the size of their target: a line with that size, the CRC of nothing, and no file to read. */
-  #hasNoPayload({ name, crc }: SplitFile): boolean {
-    if (crc === undefined || crc.some((byte) => byte !== 0) || this.#lastBlock.length < BLOCK) return false;
-    const { buffer, byteOffset } = this.#lastBlock;
-    const type = parseBlock(Buffer.from(buffer, byteOffset, BLOCK))?.header.type;
-    return type !== undefined && (isHeaderOnly(type) || (type === "\0" && name.endsWith("/")));
   }
 }
 
 /** Bytes that are given out at once. */
-const WINDOW = 1 << 19;
+const CHUNK = 1 << 19;
+/** One byte more than is given out, to see whether a file goes on where it should end. */
+export const ASSEMBLER_WINDOW: number = CHUNK + 1;
+
+function sameWindow(): () => Buffer {
+  let window: Buffer | undefined;
+  return () => {
+    window ??= Buffer.allocUnsafeSlow(ASSEMBLER_WINDOW);
+    return window;
+  };
+}
 
 /**
  * The entries of a `tar-split.json.gz`, in batches of what was unpacked at once.

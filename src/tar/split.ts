@@ -50,8 +50,6 @@ export function formatSplitLine(entry: SplitEntry, position: number): string {
  */
 export function parseSplitLine(line: string): SplitEntry {
   if (line.length > MAX_LINE) throw corrupt("a line is too long", { length: line.length });
-  const plain = plainSegment(line);
-  if (plain !== undefined) return { kind: "segment", bytes: decode("payload", plain)! };
   const { type, name, name_raw, size, payload } = membersOf(line);
   const bytes = decode("payload", payload);
   if (integer("type", type) !== FILE) return { kind: "segment", bytes: (type === SEGMENT && bytes) || NOTHING };
@@ -102,8 +100,12 @@ export class SplitParser {
       this.#parts = [];
       this.#length = 0;
     }
-    const text = line.toString("utf8");
-    if (/\S/.test(text)) entries.push(parseSplitLine(text));
+    const entry = plainEntry(line);
+    if (entry !== undefined) entries.push(entry);
+    else {
+      const text = line.toString("utf8");
+      if (/\S/.test(text)) entries.push(parseSplitLine(text));
+    }
   }
 
   #keep(part: Buffer): void {
@@ -119,15 +121,42 @@ const SEGMENT = 2;
 const NEWLINE = 0x0a;
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** The base64 of a segment's line that is written as everybody writes it; most lines are, and most bytes are in them. */
-function plainSegment(line: string): string | undefined {
-  if (!line.startsWith(SEGMENT_START) || line.includes("\\")) return undefined;
-  const end = line.indexOf('"', SEGMENT_START.length);
-  return SEGMENT_END.test(line.slice(end)) ? line.slice(SEGMENT_START.length, end) : undefined;
+/**
+ * The entry of a line that is written as everybody writes it, which nearly all are; `undefined` for one that needs a
+ * closer look. Says the same as `parseSplitLine`, several times as fast.
+ */
+function plainEntry(line: Buffer): SplitEntry | undefined {
+  if (line.length < SEGMENT_START.length || line.length > MAX_LINE) return undefined;
+  if (line[TYPE_AT] === DIGIT_TWO) return plainSegment(line);
+  return line[TYPE_AT] === DIGIT_ONE ? plainFile(line) : undefined;
 }
 
-const SEGMENT_START = '{"type":2,"payload":"';
+function plainSegment(line: Buffer): SplitSegment | undefined {
+  if (SEGMENT_START.compare(line, 0, SEGMENT_START.length) !== 0) return undefined;
+  const end = line.indexOf(QUOTE, SEGMENT_START.length);
+  if (end < 0 || !SEGMENT_END.test(line.toString("latin1", end))) return undefined;
+  const bytes = fromBase64(line.toString("latin1", SEGMENT_START.length, end));
+  return bytes && { kind: "segment", bytes };
+}
+
+function plainFile(line: Buffer): SplitFile | undefined {
+  const match = PLAIN_FILE.exec(line.toString("latin1"));
+  if (match === null) return undefined;
+  const size = match[2] === undefined ? 0 : Number(match[2]);
+  const crc = match[3] === undefined ? undefined : fromBase64(match[3]);
+  if (match[3] !== undefined && crc === undefined) return undefined;
+  return { kind: "file", name: match[1] as ByteString, size, crc };
+}
+
+const TYPE_AT = 8;
+const DIGIT_ONE = 0x31;
+const DIGIT_TWO = 0x32;
+const QUOTE = 0x22;
+const SEGMENT_START: Buffer = Buffer.from('{"type":2,"payload":"');
 const SEGMENT_END = /^","position":[0-9]+\}$/;
+/** Of ASCII without escapes, and a size that no number's precision ends. */
+const PLAIN_FILE =
+  /^\{"type":1,"name":"([ !#-[\]-~]+)"(?:,"size":([1-9][0-9]{0,14}))?,"payload":(?:null|"([^"\\]{12})"),"position":[0-9]+\}$/;
 
 type Members = Partial<Record<"type" | "name" | "name_raw" | "size" | "payload", unknown>>;
 const KEYS: ReadonlySet<string> = new Set<keyof Members>(["type", "name", "name_raw", "size", "payload"]);
@@ -158,10 +187,15 @@ function integer(key: string, value: unknown): number {
 function decode(key: string, value: unknown): Buffer | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "string") throw corrupt(`${key} is ${typeof value}`);
-  const bytes = Buffer.from(value, "base64");
-  const padding = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
-  if (bytes.length !== (value.length / 4) * 3 - padding) throw corrupt(`${key} is not base64`);
+  const bytes = fromBase64(value);
+  if (bytes === undefined) throw corrupt(`${key} is not base64`);
   return bytes;
+}
+
+function fromBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, "base64");
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
 }
 
 function nameMember(name: ByteString): string {
