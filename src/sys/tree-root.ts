@@ -2,6 +2,7 @@ import { constants, openSync } from "node:fs";
 import { asVarveError } from "../errors.ts";
 import { closeFile, O_PATH, openAt, openDirectory } from "./at.ts";
 import { type ByteString, fromBytes, toBytes } from "./byte-string.ts";
+import { lexicalComponents } from "./lexical.ts";
 import { errnoError } from "./libc.ts";
 import { openInside, type Resolver, resolverOf } from "./resolve.ts";
 import { statAt, statFile } from "./stat.ts";
@@ -151,13 +152,8 @@ const KEPT_PARENTS = 64;
  */
 export function cleanName(name: ByteString): ByteString {
   if (!UNCLEAN.test(name)) return name;
-  const clean: string[] = [];
-  for (const component of name.split("/")) {
-    if (component === "..") clean.pop();
-    else if (component !== "" && component !== ".") clean.push(component);
-  }
   // A copy: a mere piece would keep a name of any length in memory.
-  return fromBytes(toBytes(clean.join("/") as ByteString));
+  return fromBytes(toBytes(lexicalComponents(name, false).join("/") as ByteString));
 }
 
 /** A component that is empty, `.` or `..`; the empty name is clean. */

@@ -1,4 +1,5 @@
 import { type ByteString, fromBytes, toBytes } from "../sys/byte-string.ts";
+import { lexicalComponents } from "../sys/lexical.ts";
 
 /**
  * The lexically shortest form of a slash-separated name: no empty and no `.` components, `..` resolved as far as the
@@ -19,13 +20,7 @@ const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 function cleanSlowly(name: string): ByteString {
   const rooted = name.startsWith("/");
-  const kept: string[] = [];
-  for (const component of name.split("/")) {
-    if (component === "" || component === ".") continue;
-    if (component !== "..") kept.push(component);
-    else if (kept.length > 0 && kept.at(-1) !== "..") kept.pop();
-    else if (!rooted) kept.push("..");
-  }
+  const kept = lexicalComponents(name, !rooted);
   const path = rooted ? `/${kept.join("/")}` : kept.join("/") || ".";
   // A copy: of a name that was a megabyte of `./` a mere piece would keep all of it in memory.
   return fromBytes(toBytes(path as ByteString));
