@@ -60,6 +60,19 @@ describe("copying in", () => {
     expect(read("to/f")).toBe("second");
   });
 
+  test("leaves the directory itself as it is, unless the tar has it as `/`", async () => {
+    const mode = (): number => statSync(join(root, "to")).mode & 0o777;
+    for (const name of ["./", ".", "a/..", "../"]) {
+      await copy([{ name, type: "5", mode: 0o700 }]);
+      expect(mode(), name).toBe(0o755);
+    }
+    await copy([{ name: "/", type: "5", mode: 0o700 }]);
+    expect(mode()).toBe(0o700);
+    await expect(copy([{ name: ".", type: "0", content: "x" }], "/to", { noOverwriteDirNonDir: true })).rejects.toThrow(
+      'cannot overwrite directory "/to"',
+    );
+  });
+
   test("keeps the holes of a sparse file", async () => {
     const source = join(scratch, "sparse");
     writeFileSync(source, "end", { flag: "w" });

@@ -6,6 +6,7 @@ import { closeFile } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
 import { statFile } from "../sys/stat.ts";
 import { cleanName, TreeRoot } from "../sys/tree-root.ts";
+import { cleanName as cleanLexically } from "../tar/clean-name.ts";
 import type { EntrySink, PayloadHome } from "../tar/disassemble.ts";
 import { type Header, TYPE } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -75,6 +76,7 @@ class Below implements EntrySink {
   }
 
   entry(header: Header): PayloadHome {
+    if (this.#isMeantByDot(header)) return "tree";
     const linkname = header.type === TYPE.hardLink ? this.#place(header.linkname) : header.linkname;
     return this.#tree.entry({ ...header, name: this.#place(header.name), linkname });
   }
@@ -89,6 +91,12 @@ class Below implements EntrySink {
 
   entryEnd(): void {
     this.#tree.entryEnd();
+  }
+
+  /** Docker leaves the directory itself as it is when a tar has it as `./`, but not when as `/`; what is above it is not ours. */
+  #isMeantByDot({ name, type }: Header): boolean {
+    if (type !== TYPE.directory || name.startsWith("/") || cleanName(name) !== "") return false;
+    return this.#directory !== "" || cleanLexically(name) === ".";
   }
 
   #place(name: ByteString): ByteString {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tarOf } from "../../src/testing/tar-entries.ts";
 import { type Printed, runClient } from "../tools/docker-client.ts";
 import { busyboxTar, type Dockerd, lacking, start } from "../tools/dockerd.ts";
 import { type RunOptions, varve } from "../tools/varve.ts";
@@ -73,6 +74,18 @@ describe.skipIf(lack)(`containers as root${lack ?? ""}`, () => {
     [["cp", "-", "work:/nope"]],
   ])("%j puts files where docker puts them", async (args) => {
     const input = execFileSync("tar", ["-C", join(scratch, "src"), "-cz", "f", "d", "l", "ld"]);
+    await expectSame(args, input);
+  });
+
+  test.each(["./", ".", "x/..", "/", "./d/"])("a tar with %j changes what docker lets it change", async (name) => {
+    for (const to of ["work:/newd", "work:/"]) {
+      const time = { seconds: 1_000_000_000, nanoseconds: 0 };
+      const entry = { name, type: "5", mode: 0o1770, uid: 12, gid: 34, mtime: time };
+      await expectSame(["cp", "-", to], tarOf([entry]));
+    }
+  });
+
+  async function expectSame(args: readonly string[], input: Buffer): Promise<void> {
     const [theirs, ours] = [await docker(args, input), await run(args, { input })];
     expect(ours.status, ours.error).toBe(theirs.status);
     expect(ours.output).toBe(theirs.output);
@@ -83,7 +96,7 @@ describe.skipIf(lack)(`containers as root${lack ?? ""}`, () => {
         .sort();
     const exported = (await varve(["--root", join(scratch, "root"), "export", "work"])).output;
     expect(list(exported)).toEqual(list(await daemon.docker(["export", "work"])));
-  });
+  }
 
   test.each([
     [["work:/f1", "a"]],
