@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import { VarveError } from "../errors.ts";
 
 /**
@@ -41,7 +41,7 @@ export function isDigest(text: string): text is Digest {
 
 /** The digest of bytes that are at hand. */
 export function digestOf(bytes: Uint8Array | string, algorithm: Algorithm = "sha256"): Digest {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+  return `${algorithm}:${hash(algorithm, bytes)}`;
 }
 
 export function algorithmOf(digest: Digest): Algorithm {

@@ -1,8 +1,7 @@
 import type { ChainID, DiffID } from "../digest/chain-id.ts";
 import { VarveError } from "../errors.ts";
-import type { ContainerConfig } from "../image/container-config.ts";
 import { historySteps } from "../image/history.ts";
-import type { Image, ImageID } from "../image/image.ts";
+import type { Image, ImageID, ImageOutline } from "../image/image.ts";
 import { compareTimes, formatTime } from "../json/go-time.ts";
 import {
   familiarName,
@@ -59,29 +58,27 @@ export function listImages(
   const { images, references } = workspace;
   const accepts = filterOf(filters, find);
   const users = workspace.containersHere();
-  const summaries: { image: Image; summary: ImageSummary }[] = [];
-  for (const [id, image] of filters.dangling === true ? images.heads() : images.map()) {
-    if (!accepts(image)) continue;
+  const summaries: { outline: ImageOutline; summary: ImageSummary }[] = [];
+  for (const [id, outline] of filters.dangling === true ? images.heads() : images.map()) {
+    if (!accepts(outline)) continue;
     const named = references.referencesOf(id).filter((reference) => matchesReference(reference, filters.reference));
     if (!belongsInList(named, images.children(id).length > 0, all, filters)) continue;
     summaries.push({
-      image,
+      outline,
       summary: {
         id,
         parent: images.parent(id),
         tags: named.filter((reference) => reference.digest === undefined).map(familiarString),
         digests: named.filter((reference) => reference.digest !== undefined).map(familiarString),
-        created: formatTime(image.config.created),
+        created: formatTime(outline.created),
         size: images.size(id),
-        labels: labelsOf(image.config.config),
+        labels: labelsOf(outline),
         containers: users.filter((container) => container.image === id).length,
       },
     });
   }
   return summaries
-    .sort(
-      (a, b) => compareTimes(b.image.config.created, a.image.config.created) || (a.summary.id < b.summary.id ? -1 : 1),
-    )
+    .sort((a, b) => compareTimes(b.outline.created, a.outline.created) || (a.summary.id < b.summary.id ? -1 : 1))
     .map(({ summary }) => summary);
 }
 
@@ -140,20 +137,20 @@ export function tagImage(workspace: Workspace, image: Image, target: string): Re
   return reference;
 }
 
-export function labelsOf(config: ContainerConfig | null): Record<string, string> | undefined {
-  return config?.labels == null ? undefined : Object.fromEntries(config.labels);
+export function labelsOf({ labels }: ImageOutline): Record<string, string> | undefined {
+  return labels === null ? undefined : Object.fromEntries(labels);
 }
 
-function filterOf(filters: ImageFilters, find: (name: string) => Image): (image: Image) => boolean {
+function filterOf(filters: ImageFilters, find: (name: string) => Image): (outline: ImageOutline) => boolean {
   const before = filters.before === undefined ? undefined : find(filters.before).config.created;
   const since = filters.since === undefined ? undefined : find(filters.since).config.created;
   const until = filters.until === undefined ? undefined : parseTimeFilter(filters.until) / 1000;
-  return ({ config }) => {
-    const { created } = config;
+  return (outline) => {
+    const { created } = outline;
     if (before !== undefined && compareTimes(created, before) >= 0) return false;
     if (since !== undefined && compareTimes(created, since) <= 0) return false;
     if (until !== undefined && created.seconds + created.nanoseconds / 1e9 > until) return false;
-    return filters.label === undefined || matchesLabels(labelsOf(config.config), filters.label);
+    return filters.label === undefined || matchesLabels(labelsOf(outline), filters.label);
   };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Stores } from "../archive/archive.ts";
 import type { ChainID } from "../digest/chain-id.ts";
@@ -14,12 +15,13 @@ import { familiarString, parseAny, type Reference, withDefaultTag } from "../ref
 import { ReferenceStore } from "../reference/reference-store.ts";
 import { type Container, ContainerRecords } from "./containers.ts";
 import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable, SIDE } from "./data-root.ts";
-import { refuseRunningDockerd } from "./dockerd.ts";
+import { databaseOfRunningDockerd, refuseRunningDockerd } from "./dockerd.ts";
 import { Doubts } from "./doubts.ts";
 import { EventLog } from "./events.ts";
 import { ImageMounts } from "./image-mounts.ts";
 import { type Lease, Leases } from "./leases.ts";
 import { RootLock } from "./root-lock.ts";
+import { isNoPlaceToWrite, StoreIndex } from "./store-index.ts";
 
 /** How a data-root is opened. */
 export interface StoreOptions {
@@ -92,9 +94,10 @@ export class Workspace {
       beforeCommit: () => refuseRunningDockerd(dataRoot.path),
     });
     const sync = durability !== "none";
+    const index = existsSync(side) ? StoreIndex.open(join(side, `index-${driver.name}`)) : undefined;
     const layerOptions: LayerStoreOptions = {
       driver,
-      metadata: new FileMetadata(join(metadata, "layerdb"), { sync }),
+      metadata: new FileMetadata(join(metadata, "layerdb"), { sync, index: index?.layers }),
       commit: (work) => lock.commit(work),
       afterwards: (work) => lock.afterwards(work),
       heldElsewhere: (chain) => {
@@ -114,11 +117,18 @@ export class Workspace {
       const layers = await LayerStore.open(layerOptions);
       // What an image refers to is on disk and needs no lease.
       const imageLayers = { get: (chain: ChainID) => leases.outside(() => layers.get(chain)) };
-      const images = ImageStore.open({ backend, layers: imageLayers, os: "linux", onWarning: warn });
+      const images = ImageStore.open({
+        backend,
+        layers: imageLayers,
+        os: "linux",
+        index: index?.images,
+        onWarning: warn,
+      });
       const references = ReferenceStore.open(join(metadata, "repositories.json"), { sync: durability === "strict" });
       return { layers, images, references };
     });
     stores.push(layers, images, references);
+    if (index !== undefined) leaveIndex(index, dataRoot.path, warn);
     const { path: root, idMap } = dataRoot;
     const containers = new ContainerRecords(join(root, "containers"), { idMap, sync });
     const events = new EventLog(join(side, "events.jsonl"));
@@ -280,6 +290,19 @@ const WATCHED = [
   "imagedb/metadata/sha256",
   "repositories.json",
 ];
+
+/**
+ * Only where a Varve has been at work before, or looking would leave a trace; and never where a dockerd is now. That it
+ * cannot be done is no reason to fail.
+ */
+function leaveIndex(index: StoreIndex, root: string, warn: (message: string) => void): void {
+  try {
+    if (index.isStale && databaseOfRunningDockerd(root) === undefined) index.save();
+  } catch (error) {
+    if (!isNoPlaceToWrite(error)) warn(`the index of ${root} could not be written: ${(error as Error).message}`);
+  }
+  index.forget();
+}
 
 function threadsOf(setting: string | undefined): number | undefined {
   if (!setting) return undefined;

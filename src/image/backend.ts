@@ -9,6 +9,11 @@ export interface ImageBackend {
   ids(): ImageID[];
   /** @throws VarveError `not-found`; `corrupt` when the bytes are not those that the ID names */
   get(id: ImageID): Buffer;
+  /**
+   * Differs when the image's bytes or its `parent` are not what they were, as far as can be told without reading them;
+   * `undefined` when the image is not there. A store without stamps has its images read again and again.
+   */
+  stamp?(id: ImageID): string | undefined;
   /** Keeps the bytes; the same bytes again change nothing. @throws VarveError `invalid-argument` for no bytes at all */
   set(raw: Uint8Array): ImageID;
   /** Removes the values, then the bytes. An image that is not there is no error. */

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { algorithmOf, digestOf, hexOf, isDigest } from "../digest/digest.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
+import { stampOf } from "../io/stamp.ts";
 import { readWholeFile } from "../io/whole-file.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
@@ -41,6 +42,11 @@ export class FileBackend implements ImageBackend {
     if (raw === undefined) throw new VarveError("not-found", `failed to get digest ${id}: no such image`, { id });
     if (digestOf(raw, algorithmOf(id)) !== id) throw new VarveError("corrupt", `failed to verify: ${id}`, { id });
     return raw;
+  }
+
+  stamp(id: ImageID): string | undefined {
+    const content = stampOf(join(this.#directory, "content", algorithmOf(id)), [hexOf(id)], FOLLOWED);
+    return content && content + (stampOf(this.#metadataPath(id), ["parent"], FOLLOWED) ?? "");
   }
 
   set(raw: Uint8Array): ImageID {
@@ -92,6 +98,9 @@ export class FileBackend implements ImageBackend {
     return join(this.#directory, "metadata", algorithmOf(id), hexOf(id));
   }
 }
+
+/** As reading does. */
+const FOLLOWED = { follow: true } as const;
 
 function plainName(key: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key)) return key;

@@ -1,5 +1,6 @@
 import { type ChainID, chainIDOf, type DiffID } from "../digest/chain-id.ts";
 import { type Digest, digestOf } from "../digest/digest.ts";
+import type { GoTime } from "../json/go-time.ts";
 import { type ImageConfig, parseImageConfig, type RootFS } from "./config.ts";
 
 /**
@@ -8,8 +9,8 @@ import { type ImageConfig, parseImageConfig, type RootFS } from "./config.ts";
  *
  * `config.ts`, `container-config.ts` and `history.ts` read a config and write new ones; `legacy-config.ts` makes one of
  * an old image's JSON and `v1-id.ts` the other way round. `backend.ts` says where images are kept, `file-backend.ts` is
- * the imagedb on disk. `store.ts` knows all images of a root, keeps their layers alive, and has their `family-tree.ts`
- * and `image-metadata.ts`.
+ * the imagedb on disk. `store.ts` knows all images of a root by their outlines, keeps their layers alive, and has their
+ * `family-tree.ts` and `image-metadata.ts`; `image-index.ts` is what it remembers of them from one process to the next.
  * `image-tar.ts` is all layers of an image as one tar.
  */
 export interface Image {
@@ -24,6 +25,18 @@ export interface Image {
 
 export type ImageID = Digest;
 
+/** What is asked of many images at once. The rest is read from an image's bytes when somebody wants it. */
+export interface ImageOutline {
+  readonly id: ImageID;
+  /** As for `Image`. */
+  readonly chainID: ChainID | undefined;
+  readonly created: GoTime;
+  readonly os: string;
+  /** Whether it says how containers of it are to be run. */
+  readonly hasConfig: boolean;
+  readonly labels: ReadonlyMap<string, string> | null;
+}
+
 /**
  * Reads an image's bytes.
  *
@@ -33,4 +46,8 @@ export function parseImage(raw: Uint8Array): Image {
   const config = parseImageConfig(raw);
   const diffIDs = config.rootfs.diffIDs ?? [];
   return { id: digestOf(raw), raw: Buffer.from(raw), config, diffIDs, chainID: chainIDOf(diffIDs) };
+}
+
+export function outlineOf({ id, chainID, config: { created, os, config } }: Image): ImageOutline {
+  return { id, chainID, created, os, hasConfig: config !== null, labels: config?.labels ?? null };
 }

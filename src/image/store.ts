@@ -1,10 +1,12 @@
 import type { ChainID, DiffID } from "../digest/chain-id.ts";
 import { isVarveError, VarveError } from "../errors.ts";
+import type { RecordIndex } from "../io/record-index.ts";
 import type { GoTime } from "../json/go-time.ts";
 import type { Layer, ReleasedLayer } from "../layer/layer.ts";
 import type { ImageBackend } from "./backend.ts";
 import { FamilyTree } from "./family-tree.ts";
-import { type Image, type ImageID, parseImage } from "./image.ts";
+import { type Image, type ImageID, type ImageOutline, outlineOf, parseImage } from "./image.ts";
+import type { IndexedImage } from "./image-index.ts";
 import { ImageMetadata } from "./image-metadata.ts";
 import { ImageTar } from "./image-tar.ts";
 
@@ -19,6 +21,8 @@ export interface ImageStoreOptions {
   readonly layers: LayerSource;
   /** The operating system that the layers are for; `linux` unless told. An image for another one is refused. */
   readonly os?: string | undefined;
+  /** Spares the store images that are as they were, if the backend has stamps. */
+  readonly index?: RecordIndex<IndexedImage> | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -32,7 +36,8 @@ export interface BrokenImage {
 
 /**
  * All images of a root (FORMATS 3). Every image that is known here holds a reference to its top layer, which keeps its
- * whole stack alive. It answers from memory; `refresh` catches up with what other processes did.
+ * whole stack alive. Which images there are, and their outlines, it knows by heart; `refresh` catches up with what other
+ * processes did. The bytes of an image are read, and held against its ID, whenever `get` is asked for them.
  *
  * @example
  * const images = ImageStore.open({ backend, layers });
@@ -44,6 +49,7 @@ export class ImageStore {
   readonly #metadata: ImageMetadata;
   readonly #layers: LayerSource;
   readonly #os: string;
+  readonly #index: RecordIndex<IndexedImage> | undefined;
   readonly #onWarning: (message: string) => void;
   readonly #images = new Map<ImageID, KnownImage>();
   readonly #tarLengths = new Map<DiffID, number>();
@@ -55,6 +61,7 @@ export class ImageStore {
     this.#metadata = new ImageMetadata(options.backend);
     this.#layers = options.layers;
     this.#os = options.os ?? "linux";
+    this.#index = options.index;
     this.#onWarning = options.onWarning ?? (() => {});
   }
 
@@ -80,16 +87,19 @@ export class ImageStore {
     const image = parseImage(raw);
     refuseUnmatchedHistory(image);
     if (this.#images.has(image.id)) return image.id;
-    const layer = this.#layerOf(image);
+    const outline = outlineOf(image);
+    const layer = this.#layerOf(outline);
     try {
       this.#backend.set(image.raw);
     } catch (error) {
       layer?.forget();
       throw error;
     }
-    this.#images.set(image.id, { image, layer });
+    const stamp = this.#backend.stamp?.(image.id);
+    const known = { stamp, outline, parent: this.#metadata.parent(image.id), layer };
+    this.#images.set(image.id, known);
     this.#broken.delete(image.id);
-    this.#link(image.id);
+    this.#link(known);
     return image.id;
   }
 
@@ -98,12 +108,12 @@ export class ImageStore {
   }
 
   /**
-   * An image by its full ID; also one that is only on disk, because its layers are gone.
+   * An image by its full ID, as it is on disk; also one that is only there, because its layers are gone.
    *
    * @throws VarveError `not-found`; `corrupt` or `invalid-archive` when its bytes are not what they were
    */
   get(id: ImageID): Image {
-    return this.#images.get(id)?.image ?? parseImage(this.#backend.get(id));
+    return parseImage(this.#backend.get(id));
   }
 
   /**
@@ -135,6 +145,7 @@ export class ImageStore {
     for (const child of this.#family.children(id)) {
       this.#metadata.clearParent(child);
       this.#family.unlink(child);
+      this.#remember(child, undefined);
     }
     this.#backend.delete(id);
     this.#images.delete(id);
@@ -162,6 +173,7 @@ export class ImageStore {
       throw new VarveError("invalid-argument", `image ${id} would be its own ancestor`, { id, parent });
     try {
       this.#metadata.setParent(id, parent);
+      this.#remember(id, parent);
     } catch (error) {
       this.#family.unlink(id);
       if (before !== undefined) this.#family.link(id, before);
@@ -175,12 +187,12 @@ export class ImageStore {
   }
 
   /** The images that no other was made from. */
-  heads(): Map<ImageID, Image> {
+  heads(): Map<ImageID, ImageOutline> {
     return new Map([...this.map()].filter(([id]) => !this.#family.hasChildren(id)));
   }
 
-  map(): Map<ImageID, Image> {
-    return new Map([...this.#images].map(([id, { image }]) => [id, image]));
+  map(): Map<ImageID, ImageOutline> {
+    return new Map([...this.#images].map(([id, { outline }]) => [id, outline]));
   }
 
   /** When the image was last tagged; `undefined` if it never was. @throws VarveError `corrupt` when the record is no time */
@@ -205,7 +217,7 @@ export class ImageStore {
    * @throws VarveError `not-found`
    */
   async tarStream(id: ImageID): Promise<ImageTar> {
-    return ImageTar.open(this.#known(id).image.diffIDs, this.#layers, this.#tarLengths);
+    return ImageTar.open(this.get(this.#known(id).outline.id).diffIDs, this.#layers, this.#tarLengths);
   }
 
   /**
@@ -213,46 +225,49 @@ export class ImageStore {
    * go. The layers are to be refreshed first.
    */
   refresh(): void {
-    const present = new Set(this.#backend.ids());
-    const before = this.#broken;
+    const before = { images: new Map(this.#images), broken: this.#broken };
     this.#broken = new Map();
-    for (const [id, { image, layer }] of this.#images) {
-      if (present.delete(id)) this.#take(id, before.get(id), () => image);
-      else this.#images.delete(id);
-      layer?.forget();
-    }
-    for (const id of [...present].sort()) this.#take(id, before.get(id), () => this.#read(id));
+    this.#images.clear();
+    for (const id of this.#backend.ids().sort()) this.#take(id, before.images.get(id), before.broken.get(id));
+    for (const { layer } of before.images.values()) layer?.forget();
     this.#family = new FamilyTree();
-    for (const id of [...this.#images.keys()].sort()) this.#link(id);
+    for (const known of this.#images.values()) this.#link(known);
   }
 
   /** Knows an image from now on, with a layer as the layer store has it now, or knows what is wrong with it. */
-  #take(id: ImageID, before: BrokenImage | undefined, read: () => Image | undefined): void {
+  #take(id: ImageID, known: KnownImage | undefined, broken: BrokenImage | undefined): void {
     try {
-      const image = read();
-      if (image !== undefined) this.#images.set(id, { image, layer: this.#layerOf(image) });
+      const image = this.#read(id, known);
+      if (image !== undefined) this.#images.set(id, { ...image, layer: this.#layerOf(image.outline) });
     } catch (error) {
       if (!isVarveError(error)) throw error;
-      this.#images.delete(id);
       this.#broken.set(id, { id, reason: error.message, cause: error });
-      if (before?.reason !== error.message) this.#onWarning(`not restoring image ${id}: ${error.message}`);
+      if (broken?.reason !== error.message) this.#onWarning(`not restoring image ${id}: ${error.message}`);
     }
   }
 
   /** Nothing when the image was deleted since it was listed. */
-  #read(id: ImageID): Image | undefined {
+  #read(id: ImageID, known: KnownImage | undefined): StampedImage | undefined {
+    // Taken first: what changes while we read has another stamp the next time.
+    const stamp = this.#backend.stamp?.(id);
+    if (stamp !== undefined && stamp === known?.stamp) return known;
+    const recalled = stamp === undefined ? undefined : this.#index?.recall(id, stamp);
+    if (recalled !== undefined) return { stamp, ...recalled };
     try {
-      return parseImage(this.#backend.get(id));
+      const outline = outlineOf(parseImage(this.#backend.get(id)));
+      const parent = this.#metadata.parent(id);
+      if (stamp !== undefined) this.#index?.note(id, stamp, { outline, parent });
+      return { stamp, outline, parent };
     } catch (error) {
       if (isVarveError(error, "not-found")) return undefined;
       throw error;
     }
   }
 
-  #layerOf({ config, chainID }: Image): Layer | undefined {
+  #layerOf({ os, chainID }: ImageOutline): Layer | undefined {
     if (chainID === undefined) return undefined;
-    if (config.os !== "" && config.os.toLowerCase() !== this.#os)
-      throw new VarveError("unsupported", `operating system is not supported: ${config.os}`, { os: config.os });
+    if (os !== "" && os.toLowerCase() !== this.#os)
+      throw new VarveError("unsupported", `operating system is not supported: ${os}`, { os });
     try {
       return this.#layers.get(chainID);
     } catch (error) {
@@ -261,10 +276,15 @@ export class ImageStore {
   }
 
   /** Takes in the recorded parent, unless that would close a circle. */
-  #link(id: ImageID): void {
-    const parent = this.#metadata.parent(id);
+  #link({ outline: { id }, parent }: StampedImage): void {
     if (parent !== undefined && !this.#family.link(id, parent))
       this.#onWarning(`ignoring the parent of image ${id}: it would be its own ancestor`);
+  }
+
+  /** What we have just recorded ourselves need not be read. */
+  #remember(id: ImageID, parent: ImageID | undefined): void {
+    const known = this.#images.get(id);
+    if (known !== undefined) this.#images.set(id, { ...known, parent, stamp: this.#backend.stamp?.(id) });
   }
 
   #known(id: ImageID): KnownImage {
@@ -274,8 +294,12 @@ export class ImageStore {
   }
 }
 
-interface KnownImage {
-  readonly image: Image;
+/** What was read of an image while it had a stamp. */
+interface StampedImage extends IndexedImage {
+  readonly stamp: string | undefined;
+}
+
+interface KnownImage extends StampedImage {
   /** Its top layer. */
   readonly layer: Layer | undefined;
 }

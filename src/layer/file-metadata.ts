@@ -6,13 +6,15 @@ import { hexOf } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
+import type { RecordIndex } from "../io/record-index.ts";
+import { stampOf } from "../io/stamp.ts";
 import { WriteSet } from "../io/write-set.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { LayerDraft, MountDraft } from "./draft.ts";
 import type { LayerMetadata, LayerRecord, Leftover, MountRecord, MountRemoval, Removal } from "./metadata.ts";
-import { readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
+import { LAYER_FILES, readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
 import { SetAside } from "./set-aside.ts";
 
 /**
@@ -32,13 +34,22 @@ export class FileMetadata implements LayerMetadata {
   readonly #mounts: string;
   readonly #drafts: string;
   readonly #sync: boolean;
+  readonly #index: RecordIndex<LayerRecord> | undefined;
 
-  /** @param directory `<root>/image/<driver>/layerdb` @param options.sync whether records outlive a power loss */
-  constructor(directory: string, { sync }: { readonly sync: boolean }) {
+  /**
+   * @param directory `<root>/image/<driver>/layerdb`
+   * @param options.sync whether records outlive a power loss
+   * @param options.index spares it the files of records that are as they were
+   */
+  constructor(
+    directory: string,
+    { sync, index }: { readonly sync: boolean; readonly index?: RecordIndex<LayerRecord> | undefined },
+  ) {
     this.#layers = join(directory, "sha256");
     this.#mounts = join(directory, "mounts");
     this.#drafts = join(directory, "tmp");
     this.#sync = sync;
+    this.#index = index;
   }
 
   chains(): ChainID[] {
@@ -48,16 +59,26 @@ export class FileMetadata implements LayerMetadata {
   }
 
   layerStamp(chain: ChainID): string | undefined {
-    return stampOf(this.#layer(chain));
+    const directory = this.#layer(chain);
+    return stampOf(directory, LAYER_FILES) ?? stampOfDirectory(directory);
   }
 
-  readLayer(chain: ChainID): LayerRecord {
-    if (this.layerStamp(chain) === undefined) throw noRecord(chain);
-    return readLayerFiles(this.#layer(chain));
+  readLayer(chain: ChainID, stamp: string | undefined = this.layerStamp(chain)): LayerRecord {
+    if (stamp === undefined) throw noRecord(chain);
+    const known = this.#index?.recall(chain, stamp);
+    if (known !== undefined) return known;
+    const record = readLayerFiles(this.#layer(chain));
+    // Foreign layers are rare, and their descriptors large.
+    if (record.descriptor === undefined) this.#index?.note(chain, stamp, record);
+    return record;
   }
 
   splitStream(chain: ChainID): ByteSource {
-    return fileSource(join(this.#layer(chain), "tar-split.json.gz"));
+    return fileSource(this.splitPath(chain));
+  }
+
+  splitPath(chain: ChainID): string {
+    return join(this.#layer(chain), "tar-split.json.gz");
   }
 
   mounts(): string[] {
@@ -65,7 +86,7 @@ export class FileMetadata implements LayerMetadata {
   }
 
   mountStamp(name: string): string | undefined {
-    return stampOf(join(this.#mounts, name));
+    return stampOfDirectory(join(this.#mounts, name));
   }
 
   readMount(name: string): MountRecord {
@@ -130,7 +151,7 @@ export class FileMetadata implements LayerMetadata {
 
   #makeDirectories(): void {
     for (const path of [this.#layers, this.#mounts, this.#drafts]) {
-      if (stampOf(path) !== undefined) continue;
+      if (stampOfDirectory(path) !== undefined) continue;
       const made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       mkdirSync(path, { recursive: true });
       chmodSync(path, 0o755); // whatever the umask
@@ -164,7 +185,7 @@ function directoriesIn(path: string): string[] {
 }
 
 /** A directory that takes another one's place has another inode, or at least another time. */
-function stampOf(directory: string): string | undefined {
+function stampOfDirectory(directory: string): string | undefined {
   try {
     const stat = statSync(directory, { bigint: true, throwIfNoEntry: false });
     return stat?.isDirectory() ? `${stat.ino} ${stat.mtimeNs}` : undefined;

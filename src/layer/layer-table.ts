@@ -122,7 +122,7 @@ export class LayerTable {
     const known = this.layers.get(chain);
     if (known?.stamp === stamp) return { stamp, record: known.record };
     try {
-      return { stamp, record: this.#metadata.readLayer(chain) };
+      return { stamp, record: this.#metadata.readLayer(chain, stamp) };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       return brokenLayer(chain, error.message, error);

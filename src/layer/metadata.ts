@@ -14,10 +14,15 @@ export interface LayerMetadata {
   chains(): ChainID[];
   /** Differs when the chain's record is another one than before; `undefined` when there is none. */
   layerStamp(chain: ChainID): string | undefined;
-  /** @throws VarveError `not-found` without a record, `corrupt` when it cannot be used */
-  readLayer(chain: ChainID): LayerRecord;
+  /**
+   * @param stamp what `layerStamp` has just given, by which a store may know that it has read this record before
+   * @throws VarveError `not-found` without a record, `corrupt` when it cannot be used
+   */
+  readLayer(chain: ChainID, stamp?: string): LayerRecord;
   /** The tar-split of a layer, gzip'ed (FORMATS 9.1). */
   splitStream(chain: ChainID): ByteSource;
+  /** The file that it is in, where it is one that any thread of the process can read. */
+  splitPath?(chain: ChainID): string;
 
   /** The names of writable layers that have a record, readable or not, in no order. */
   mounts(): string[];

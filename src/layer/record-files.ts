@@ -20,6 +20,9 @@ import type { LayerRecord, MountRecord } from "./metadata.ts";
  */
 export type RecordFile = readonly [name: string, text: string];
 
+/** All that a layer's record may consist of. */
+export const LAYER_FILES: readonly string[] = ["diff", "size", "cache-id", "parent", "descriptor.json"];
+
 /** A layer's files but for the tar-split, in the order in which Docker writes them. */
 export function layerFiles(record: LayerRecord): RecordFile[] {
   const files: RecordFile[] = [
@@ -151,16 +154,17 @@ function readText(directory: string, name: string): string | undefined {
   }
   try {
     if (!fstatSync(fd).isFile()) throw unusable(directory, name, "it is not a file");
-    const bytes = Buffer.allocUnsafe(LIMIT);
-    const length = readSync(fd, bytes, 0, LIMIT, 0);
+    const length = readSync(fd, content, 0, LIMIT, 0);
     if (length === LIMIT) throw unusable(directory, name, "it is too long");
-    return bytes.toString("utf8", 0, length);
+    return content.toString("utf8", 0, length);
   } finally {
     closeSync(fd);
   }
 }
 
 const LIMIT = 64 << 10;
+/** One for all: a buffer for each file costs more than reading it. */
+const content: Buffer = Buffer.allocUnsafeSlow(LIMIT);
 
 function invalid(message: string): VarveError {
   return new VarveError("corrupt", message);
