@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { opendirSync } from "node:fs";
 import { join } from "node:path";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import type { IdMap } from "../fstree/id-map.ts";
@@ -64,7 +64,12 @@ function freshDriver(root: string): DriverName {
 
 function hasEntries(directory: string): boolean {
   try {
-    return readdirSync(directory).length > 0;
+    const entries = opendirSync(directory);
+    try {
+      return entries.readSync() !== null;
+    } finally {
+      entries.closeSync();
+    }
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return false;
     throw asVarveError(error);

@@ -53,10 +53,13 @@ export class Packer {
 
 export class Unpacker {
   readonly #bytes: Buffer;
+  /** A text that is cut out of a longer one is made in no time. */
+  readonly #characters: string;
   #at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#characters = bytes.toString("latin1");
   }
 
   get ended(): boolean {
@@ -79,13 +82,14 @@ export class Unpacker {
   text(): string {
     const length = this.count();
     const start = this.#take(length);
-    return this.#bytes.toString("utf8", start, start + length);
+    const characters = this.#characters.slice(start, start + length);
+    return ASCII.test(characters) ? characters : this.#bytes.toString("utf8", start, start + length);
   }
 
   latin(): string {
     const length = this.count();
     const start = this.#take(length);
-    return this.#bytes.toString("latin1", start, start + length);
+    return this.#characters.slice(start, start + length);
   }
 
   #take(length: number): number {
@@ -95,3 +99,5 @@ export class Unpacker {
     return start;
   }
 }
+
+const ASCII = /^[\x00-\x7f]*$/;

@@ -12,7 +12,7 @@ const PADDING = 3;
 export function alignColumns(text: string): string {
   const lines = text.split("\n").map((line) => line.split("\t"));
   const widths = lines.map((cells): number[] => new Array(cells.length - 1));
-  const columns = Math.max(...lines.map((cells) => cells.length - 1));
+  const columns = lines.reduce((most, cells) => Math.max(most, cells.length - 1), 0);
   for (let column = 0; column < columns; column++) measure(lines, widths, column);
   return lines
     .map((cells, row) => cells.map((cell, column) => pad(cell, widths[row]![column] ?? 0)).join(""))
@@ -37,7 +37,10 @@ function pad(cell: string, width: number): string {
 }
 
 function runeCount(text: string): number {
+  if (ASCII.test(text)) return text.length;
   let count = 0;
   for (const _ of text) count++;
   return count;
 }
+
+const ASCII = /^[\x00-\x7f]*$/;

@@ -13,13 +13,17 @@ export interface ValueMap {
 export class Struct {
   readonly name: string;
   readonly fields: ReadonlyMap<string, Value>;
-  /** What `json` gives; a record of its fields in the order of their names where left out. */
-  readonly document: unknown;
+  readonly #document: unknown;
 
   constructor(name: string, fields: Iterable<readonly [string, Value]>, document?: unknown) {
     this.name = name;
     this.fields = new Map(fields);
-    this.document = document ?? Object.fromEntries([...this.fields].sort(([a], [b]) => (a < b ? -1 : 1)));
+    this.#document = document;
+  }
+
+  /** What `json` gives; a record of its fields in the order of their names where none was given. */
+  get document(): unknown {
+    return this.#document ?? Object.fromEntries([...this.fields].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
 
