@@ -5,11 +5,14 @@ import type { Image, ImageID } from "../image/image.ts";
 import type { ImageStore } from "../image/store.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { Descriptor } from "../layer/layer.ts";
+import type { WriteTarOptions } from "../layer/layer-tar.ts";
 import type { LayerStore } from "../layer/store.ts";
 import type { Commit } from "../layer/store-context.ts";
 import type { StoredTar } from "../layer/stored-tar.ts";
+import type { TarPlace } from "../layer/tar-jobs.ts";
 import type { Reference } from "../reference/reference.ts";
 import type { ReferenceStore } from "../reference/reference-store.ts";
+import type { ArchivePlan } from "./tar-output.ts";
 
 /**
  * Ways in and out (FORMATS 10, 12). Whatever holds images gives them as `SourceImage`s, and whatever takes images takes
@@ -54,6 +57,8 @@ export interface SourceLayer {
    * @throws VarveError `invalid-archive` when the bytes are not there or not those that were promised
    */
   open(options?: StreamOptions): ByteSource;
+  /** Puts the uncompressed tar, verified, into a part of a file; where the source can do several layers at a time. */
+  readonly writeTar?: ((place: TarPlace, options?: WriteTarOptions) => Promise<void>) | undefined;
   /** The tar as it lies in a file, where it does. */
   readonly stored?: StoredLayer | undefined;
 }
@@ -74,8 +79,8 @@ export interface StreamOptions {
   readonly onBytes?: ((current: number, total: number) => void) | undefined;
 }
 
-/** Takes images: an archive gives its bytes, a store tells what it has then. */
-export type ImageSink<Result> = (images: readonly SourceImage[], options?: SinkOptions) => Result;
+/** Takes images and says what an archive of them consists of; `tar-output.ts` makes the archive. */
+export type ImageSink = (images: readonly SourceImage[], options?: SinkOptions) => Promise<ArchivePlan>;
 
 export interface SinkOptions {
   readonly signal?: AbortSignal | undefined;

@@ -1,13 +1,12 @@
 import { type Digest, digestOf, hexOf } from "../digest/digest.ts";
 import { v1Layers } from "../image/v1-id.ts";
-import type { ByteSource } from "../io/byte-source.ts";
 import { formatGo } from "../json/go-value.ts";
 import { canonicalString } from "../reference/reference.ts";
 import type { SinkOptions, SourceImage, SourceLayer } from "./archive.ts";
 import { formatManifest, formatRepositories, type ImagePaths, type LayerSource } from "./docker-manifest.ts";
 import { refuseEmpty } from "./docker-sink.ts";
 import { ANNOTATION, blobPath, describeBlob, indexType, MEDIA_TYPE, manifestType, type OciDescriptor } from "./oci.ts";
-import { fileTime, type OutputMember, writeTar } from "./tar-output.ts";
+import { type ArchivePlan, fileTime, type OutputMember } from "./tar-output.ts";
 
 /**
  * The archive of Docker 25 and later (FORMATS 10.2): an OCI layout that carries what older Dockers look for beside it.
@@ -15,13 +14,13 @@ import { fileTime, type OutputMember, writeTar } from "./tar-output.ts";
  *
  * @throws VarveError `unsupported` for an image without layers, else what the layers throw
  */
-export async function* docker25Archive(images: readonly SourceImage[], options: SinkOptions = {}): ByteSource {
+export async function planDocker25(images: readonly SourceImage[], options: SinkOptions = {}): Promise<ArchivePlan> {
   const blobs = new Blobs("docker-25");
   for (const image of images) {
     refuseEmpty(image);
     await blobs.add(image, options.signal);
   }
-  yield* writeTar(blobs.members(images), "plain", options);
+  return { members: [...blobs.members(images)], style: "plain" };
 }
 
 /**
@@ -30,10 +29,10 @@ export async function* docker25Archive(images: readonly SourceImage[], options: 
  *
  * @throws VarveError what the layers throw
  */
-export async function* ociArchive(images: readonly SourceImage[], options: SinkOptions = {}): ByteSource {
+export async function planOci(images: readonly SourceImage[], options: SinkOptions = {}): Promise<ArchivePlan> {
   const blobs = new Blobs("oci");
   for (const image of images) await blobs.add(image, options.signal);
-  yield* writeTar(blobs.members(images), "plain", options);
+  return { members: [...blobs.members(images)], style: "plain" };
 }
 
 class Blobs {

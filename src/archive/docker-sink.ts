@@ -2,22 +2,21 @@ import type { DiffID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { VarveError } from "../errors.ts";
 import { type V1Layer, v1Layers } from "../image/v1-id.ts";
-import type { ByteSource } from "../io/byte-source.ts";
-import type { SinkOptions, SourceImage, SourceLayer } from "./archive.ts";
+import type { SourceImage, SourceLayer } from "./archive.ts";
 import { formatManifest, formatRepositories, type ImagePaths, type LayerSource } from "./docker-manifest.ts";
-import { fileTime, type OutputMember, writeTar } from "./tar-output.ts";
+import { type ArchivePlan, fileTime, type OutputMember } from "./tar-output.ts";
 
 /**
  * The archive that dockerd 20.10 makes of the images, byte for byte (FORMATS 10.1), and always the same for the same
  * images: `manifest.json` lists them in the order given, where Docker has none, and a directory whose layer is a link to
  * another one has the image's time, where Docker leaves the moment at which it was made.
  *
- * @throws VarveError `unsupported` for an image without layers, else what the layers throw
+ * @throws VarveError `unsupported` for an image without layers
  */
-export async function* dockerArchive(images: readonly SourceImage[], options: SinkOptions = {}): ByteSource {
+export async function planDocker(images: readonly SourceImage[]): Promise<ArchivePlan> {
   const plan = new Plan();
   for (const image of images) plan.add(image);
-  yield* writeTar(plan.members(images), "typed", options);
+  return { members: [...plan.members(images)], style: "typed" };
 }
 
 /** Docker has no way to say it in its archives. */

@@ -1,16 +1,19 @@
-import type { ByteSource } from "../io/byte-source.ts";
+import { fstatSync } from "node:fs";
+import type { Writable } from "node:stream";
+import { type ByteSource, writeAll } from "../io/byte-source.ts";
 import type { ImageSink, SinkOptions, SourceImage, Stores } from "./archive.ts";
-import { docker25Archive, ociArchive } from "./blob-sink.ts";
-import { dockerArchive } from "./docker-sink.ts";
+import { planDocker25, planOci } from "./blob-sink.ts";
+import { planDocker } from "./docker-sink.ts";
 import { openStoreSource } from "./store-source.ts";
+import { type ArchivePlan, placeTar, streamTar } from "./tar-output.ts";
 
 /** What dockerd 20.10 writes, what Docker 25 and later write, or an OCI image layout. */
 export type SaveFormat = "docker" | "docker-25" | "oci";
 
-const SINKS: Readonly<Record<SaveFormat, ImageSink<ByteSource>>> = {
-  docker: dockerArchive,
-  "docker-25": docker25Archive,
-  oci: ociArchive,
+const SINKS: Readonly<Record<SaveFormat, ImageSink>> = {
+  docker: planDocker,
+  "docker-25": planDocker25,
+  oci: planOci,
 };
 
 export interface SaveOptions extends SinkOptions {
@@ -37,6 +40,26 @@ export async function* save(names: readonly string[], stores: Stores, options: S
 }
 
 /** Writes images from any source into one archive. */
-export function saveImages(images: readonly SourceImage[], options: SaveOptions = {}): ByteSource {
+export async function* saveImages(images: readonly SourceImage[], options: SaveOptions = {}): ByteSource {
+  yield* streamTar(await planOf(images, options), options);
+}
+
+/**
+ * Writes images from any source into one archive: to a regular file from its beginning, several layers at a time; to any
+ * other descriptor or stream as it takes the bytes, which is neither closed nor ended.
+ *
+ * @returns how many bytes there are
+ */
+export async function saveImagesTo(
+  output: number | Writable,
+  images: readonly SourceImage[],
+  options: SaveOptions = {},
+): Promise<number> {
+  if (typeof output !== "number" || !fstatSync(output).isFile())
+    return await writeAll(output, saveImages(images, options));
+  return await placeTar(await planOf(images, options), output, options);
+}
+
+function planOf(images: readonly SourceImage[], options: SaveOptions): Promise<ArchivePlan> {
   return SINKS[options.format ?? "docker"](images, options);
 }

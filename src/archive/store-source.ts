@@ -80,6 +80,7 @@ function sourceLayer(layer: Layer, diffID: DiffID): SourceLayer {
     available: true,
     tarSize,
     open: (options = {}) => readLayer(layer, tarSize, options),
+    writeTar: (place, options) => layer.writeTar(place, options),
   };
 }
 

@@ -2,9 +2,9 @@
  * What a command is. It declares its arguments and options, does its work and gives back data; the constructors here
  * are the one edge where data become text for a person, JSON for a script, or bytes for a file.
  */
+import type { Writable } from "node:stream";
 import type { Command } from "commander";
 import { VarveError } from "../errors.ts";
-import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { writeWholeFile } from "./output-file.ts";
 import type { Session } from "./session.ts";
 import { harmless } from "./terminal.ts";
@@ -53,7 +53,8 @@ export interface StreamCommand<Options, Item> {
 /** A command whose answer is a file: to standard output, or whole to `-o`. */
 export interface BytesCommand<Options> {
   declare(command: Command): void;
-  bytes(call: Call<Options>): ByteSource;
+  /** Writes it to an open file or a stream. @returns how many bytes there were */
+  write(output: number | Writable, call: Call<Options>): Promise<number>;
   /** What a terminal must not get: `save` an archive, `export` a tar. */
   readonly refusal: string;
 }
@@ -104,15 +105,16 @@ export function bytesCommand<Options extends { readonly output?: string }>(spec:
     async perform(erased) {
       const call = erased as Call<Options>;
       const { options, session } = call;
+      const write = (output: number | Writable): Promise<number> => spec.write(output, call);
       if (options.output !== undefined) {
-        const size = await writeWholeFile(options.output, abortable(spec.bytes(call), session.signal));
+        const size = await writeWholeFile(options.output, write);
         if (options.json) await session.output.print(jsonDocument({ path: options.output, size }));
         return;
       }
       if (options.json) throw usage("with --json the bytes need a file: add -o FILE");
       if (session.output.isTerminal)
         throw new VarveError("conflict", `cowardly refusing to ${spec.refusal}. Use the -o flag or redirect`);
-      await session.output.printAll(abortable(spec.bytes(call), session.signal));
+      await session.output.take(write);
     },
   };
 }

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { sourceOf } from "../io/byte-source.ts";
+import { type ByteSource, sourceOf, writeAll } from "../io/byte-source.ts";
 import { writeWholeFile } from "./output-file.ts";
+
+const from = (source: ByteSource) => (file: number) => writeAll(file, source);
 
 let directory = "";
 beforeEach(() => {
@@ -14,7 +16,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 describe("an output file", () => {
   test("appears with all its bytes, for its owner only", async () => {
     const path = join(directory, "x.tar");
-    expect(await writeWholeFile(path, sourceOf(Buffer.from("ab"), Buffer.from("c")))).toBe(3);
+    expect(await writeWholeFile(path, from(sourceOf(Buffer.from("ab"), Buffer.from("c"))))).toBe(3);
     expect(readFileSync(path, "utf8")).toBe("abc");
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
@@ -25,10 +27,12 @@ describe("an output file", () => {
     await expect(
       writeWholeFile(
         path,
-        (async function* () {
-          yield Buffer.from("new");
-          throw new Error("broken");
-        })(),
+        from(
+          (async function* () {
+            yield Buffer.from("new");
+            throw new Error("broken");
+          })(),
+        ),
       ),
     ).rejects.toThrow("broken");
     expect(readFileSync(path, "utf8")).toBe("old");
@@ -36,14 +40,14 @@ describe("an output file", () => {
   });
 
   test("may be a device", async () => {
-    expect(await writeWholeFile("/dev/null", sourceOf(Buffer.from("abc")))).toBe(3);
+    expect(await writeWholeFile("/dev/null", from(sourceOf(Buffer.from("abc"))))).toBe(3);
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
   });
 
   test("is refused where it cannot be", async () => {
     mkdirSync(join(directory, "d"));
-    await expect(writeWholeFile(join(directory, "d"), sourceOf())).rejects.toThrow("is a directory");
-    await expect(writeWholeFile(join(directory, "none/x"), sourceOf())).rejects.toThrow(
+    await expect(writeWholeFile(join(directory, "d"), from(sourceOf()))).rejects.toThrow("is a directory");
+    await expect(writeWholeFile(join(directory, "none/x"), from(sourceOf()))).rejects.toThrow(
       `invalid output path: directory "${join(directory, "none")}" does not exist`,
     );
   });

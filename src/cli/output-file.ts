@@ -4,7 +4,6 @@ import { randomInt } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
-import { type ByteSource, writeAll } from "../io/byte-source.ts";
 import { removeFile } from "../sys/remove-file.ts";
 
 /** As private as what `docker save -o` writes. */
@@ -14,14 +13,15 @@ const MODE = 0o600;
  * Writes beside the target and renames at the end, so that an error, an interruption or a power loss leaves what was
  * there before. Pipes and devices get the bytes as they come.
  *
+ * @param write writes to an open file
  * @returns how many bytes there were
  * @throws VarveError
  */
-export async function writeWholeFile(path: string, source: ByteSource): Promise<number> {
-  if (isSpecial(path)) return await writeTo(path, "w", source, () => {});
+export async function writeWholeFile(path: string, write: (file: number) => Promise<number>): Promise<number> {
+  if (isSpecial(path)) return await writeTo(path, "w", write, () => {});
   const draft = join(dirname(path), `.tmp-${basename(path)}${randomInt(2 ** 47)}`);
   try {
-    return await writeTo(draft, "wx", source, (file) => {
+    return await writeTo(draft, "wx", write, (file) => {
       fsyncSync(file);
       renameSync(draft, path);
     });
@@ -47,12 +47,12 @@ function isSpecial(path: string): boolean {
 async function writeTo(
   path: string,
   flags: string,
-  source: ByteSource,
+  write: (file: number) => Promise<number>,
   finish: (file: number) => void,
 ): Promise<number> {
   const file = open(path, flags);
   try {
-    const size = await writeAll(file, source);
+    const size = await write(file);
     finish(file);
     return size;
   } finally {

@@ -36,6 +36,11 @@ export class Output implements ProgressOutput {
   async printAll(source: ByteSource): Promise<void> {
     await writeAll(this.#stream, source);
   }
+
+  /** Lets somebody write who knows how. */
+  async take(write: (stream: NodeJS.WriteStream) => Promise<unknown>): Promise<void> {
+    await write(this.#stream);
+  }
 }
 
 /** Text for a terminal: control characters, which could make it do things, become question marks. */

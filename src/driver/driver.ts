@@ -189,6 +189,23 @@ export function appliesInParallel(driver: Driver): driver is Driver & ParallelAp
   return "appliesInParallel" in driver && driver.appliesInParallel === true;
 }
 
+/** A driver whose trees are plain directories, so that any thread of the process may read a layer's own files. */
+export interface PlainContent {
+  /** @throws VarveError `not-found` */
+  contentPlan(id: string): ContentPlan;
+}
+
+/** Where `content` looks for files, as plain data. */
+export interface ContentPlan {
+  readonly directory: string;
+  /** Whether it goes on in the whole stack when the directory does not have a file. */
+  readonly stacked: boolean;
+}
+
+export function hasPlainContent(driver: Driver): driver is Driver & PlainContent {
+  return "contentPlan" in driver;
+}
+
 /**
  * How much of a power loss a store survives (docs/architecture.md): `none`, what dockerd promises; `layer`, a layer's
  * files are on the disk before anything names them; `strict`, every change before its call returns. Drivers do the

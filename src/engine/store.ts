@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LayerProgress } from "../archive/archive.ts";
+import type { Writable } from "node:stream";
+import type { ImageSource, LayerProgress } from "../archive/archive.ts";
 import type { LoadEvent, LoadedImage } from "../archive/load.ts";
 import type { SaveFormat } from "../archive/save.ts";
 import { asVarveError, VarveError } from "../errors.ts";
@@ -123,19 +124,43 @@ export class Store implements AsyncDisposable {
       onEvent?: ((event: LayerProgress) => void) | undefined;
     } = {},
   ): ByteSource {
-    const workspace = this.#workspace;
     const { format, signal, onEvent } = options;
     try {
       const { saveImages } = await import("../archive/save.ts");
-      const { openStoreSource } = await import("../archive/store-source.ts");
-      using lease = workspace.lease();
-      await using source = await lease.run(() =>
-        workspace.read(() => openStoreSource(names, workspace.stores), signal),
-      );
+      await using source = await this.#imagesToSave(names, signal);
       yield* copies(saveImages(source.images, { format, signal, onLayer: onEvent }));
     } catch (error) {
       throw asVarveError(error);
     }
+  }
+
+  /**
+   * Writes what `save` gives to an open file or a stream, and is quicker at it. A regular file is written from its
+   * beginning, several layers at a time and not in order; it is whole when this returns, and holds anything after a failure.
+   * What else is written to gets the bytes as it takes them. Neither is closed or ended.
+   *
+   * @param output a descriptor that is open for writing, or a `Writable`
+   * @returns how many bytes there are
+   * @throws VarveError as `save`; `no-space` and other failures of the output
+   * @example
+   * await using file = await open("nginx.tar", "w");
+   * await store.saveTo(file.fd, ["nginx:latest"]);
+   */
+  saveTo(
+    output: number | Writable,
+    names: readonly string[],
+    options: {
+      format?: SaveFormat | undefined;
+      signal?: AbortSignal | undefined;
+      onEvent?: ((event: LayerProgress) => void) | undefined;
+    } = {},
+  ): Promise<number> {
+    const { format, signal, onEvent } = options;
+    return this.#long(async () => {
+      const { saveImagesTo } = await import("../archive/save.ts");
+      await using source = await this.#imagesToSave(names, signal);
+      return await saveImagesTo(output, source.images, { format, signal, onLayer: onEvent });
+    });
   }
 
   /**
@@ -527,6 +552,24 @@ export class Store implements AsyncDisposable {
         return filters["label!"] === undefined || !matchesLabels(labels, filters["label!"]);
       })
       .map(([id]) => id);
+  }
+
+  /** Held until it is disposed of. */
+  async #imagesToSave(names: readonly string[], signal: AbortSignal | undefined): Promise<ImageSource> {
+    const { openStoreSource } = await import("../archive/store-source.ts");
+    const lease = this.#workspace.lease();
+    try {
+      const work = () => openStoreSource(names, this.#workspace.stores);
+      const source = await lease.run(() => this.#workspace.read(work, signal));
+      const release = async (): Promise<void> => {
+        using _ = lease;
+        await source[Symbol.asyncDispose]();
+      };
+      return { images: source.images, [Symbol.asyncDispose]: release };
+    } catch (error) {
+      lease[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async #view<T>(target: string, signal: AbortSignal | undefined, work: (view: FileView) => T): Promise<T> {

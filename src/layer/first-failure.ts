@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /**
  * Of several pieces of work at the same time, the first that fails stops the others, by a signal that also fires with the
  * caller's. What the others then say is only that they were stopped.
@@ -8,6 +10,7 @@ export class FirstFailure implements Disposable {
   #first: { readonly error: unknown } | undefined;
 
   constructor(outer: AbortSignal | undefined) {
+    setMaxListeners(0, this.signal);
     this.#outer = outer;
     if (outer?.aborted) this.#follow();
     outer?.addEventListener("abort", this.#follow, { once: true });

@@ -5,8 +5,9 @@ import type { ByteSource } from "../io/byte-source.ts";
 import { collect } from "./collect.ts";
 import type { Descriptor, Layer, ReleasedLayer } from "./layer.ts";
 import type { LayerEntry } from "./layer-table.ts";
-import { layerTar } from "./layer-tar.ts";
+import { layerTar, type WriteTarOptions, writeLayerTar } from "./layer-tar.ts";
 import { type StoreContext, vanished } from "./store-context.ts";
+import type { TarPlace } from "./tar-jobs.ts";
 
 /** One reference to an entry of the table, from its making to `release` or `forget`. */
 export class LayerHandle implements Layer {
@@ -49,6 +50,11 @@ export class LayerHandle implements Layer {
   async *tarStream(options: { signal?: AbortSignal | undefined } = {}): ByteSource {
     this.#checkAlive();
     yield* layerTar(this.#entry, this.#context, options.signal);
+  }
+
+  async writeTar(place: TarPlace, options: WriteTarOptions = {}): Promise<void> {
+    this.#checkAlive();
+    await writeLayerTar(this.#entry, this.#context, place, options);
   }
 
   async *splitStream(): ByteSource {

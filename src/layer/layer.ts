@@ -3,6 +3,8 @@ import type { LayerContent } from "../driver/driver.ts";
 import type { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { GoInteger } from "../json/go-type.ts";
+import type { WriteTarOptions } from "./layer-tar.ts";
+import type { TarPlace } from "./tar-jobs.ts";
 
 /**
  * The layer store (FORMATS 2): read-only layers, each a difference to its parent, named by the chain of DiffIDs below
@@ -55,6 +57,13 @@ export interface Layer extends LayerInfo, AsyncDisposable {
    *   `cancelled` when the signal aborts
    */
   tarStream(options?: { signal?: AbortSignal | undefined }): ByteSource;
+  /**
+   * Puts the same tar into a part of a file, `place.size` bytes at `place.offset`. Several layers may be written at a
+   * time. A part whose layer failed holds anything.
+   *
+   * @throws VarveError as `tarStream`, or that of the writing
+   */
+  writeTar(place: TarPlace, options?: WriteTarOptions): Promise<void>;
   /** `tar-split.json.gz` as it lies on disk. */
   splitStream(): ByteSource;
   /** Opens this layer's own files by the names they have in its tar; to be closed. */

@@ -1,8 +1,10 @@
 import { availableParallelism } from "node:os";
 import { type Lane, WorkerPool } from "../pool/pool.ts";
+import type { tarJobs } from "./tar-jobs.ts";
 import type { unpackJobs } from "./unpack-jobs.ts";
 
-export type WorkerLane = Lane<typeof unpackJobs>;
+export type WorkerJobs = typeof unpackJobs & typeof tarJobs;
+export type WorkerLane = Lane<WorkerJobs>;
 
 /**
  * A way to the workers, which all stores of the process share.
@@ -12,12 +14,28 @@ export type WorkerLane = Lane<typeof unpackJobs>;
  *   this one, which is not there where the sources run as TypeScript, or inside a bundle
  */
 export function workerLane(threads: number = DEFAULT_THREADS): WorkerLane | undefined {
-  if (threads === 0 || !import.meta.url.endsWith("/worker-lane.js")) return undefined;
-  pool ??= new WorkerPool(new URL("./worker.js", import.meta.url));
+  if (!canHaveWorkers(threads)) return undefined;
+  pool ??= new WorkerPool(ENTRY);
   return pool.lane(threads);
 }
 
-let pool: WorkerPool<typeof unpackJobs> | undefined;
+/**
+ * The same for jobs that wait for a reader, who may take his time. They have workers of their own, so that nobody who
+ * has work to do stands behind them, and are not to be begun when no worker `isFree`.
+ */
+export function streamLane(threads: number = DEFAULT_THREADS): WorkerLane | undefined {
+  if (!canHaveWorkers(threads)) return undefined;
+  streamPool ??= new WorkerPool(ENTRY);
+  return streamPool.lane(threads);
+}
+
+let pool: WorkerPool<WorkerJobs> | undefined;
+let streamPool: WorkerPool<WorkerJobs> | undefined;
+const ENTRY: URL = new URL("./worker.js", import.meta.url);
+
+function canHaveWorkers(threads: number): boolean {
+  return threads > 0 && import.meta.url.endsWith("/worker-lane.js");
+}
 
 /** Each worker costs some 15 MB, and a load is to stay below 200. */
 const MOST_THREADS = 6;

@@ -1,5 +1,6 @@
 import { serve } from "../pool/serve.ts";
+import { tarJobs } from "./tar-jobs.ts";
 import { unpackJobs } from "./unpack-jobs.ts";
 
 /** The file that a worker thread of the layer store runs. */
-serve(unpackJobs);
+serve({ ...unpackJobs, ...tarJobs });

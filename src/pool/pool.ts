@@ -47,8 +47,17 @@ export class WorkerPool<J extends Jobs> {
   /** A way in for callers who want at most so many jobs at a time. All lanes share the workers. */
   lane(limit: number): Lane<J> {
     const lane = { limit, running: 0 };
+    const pool = this;
+    const busy = (): boolean => lane.running >= limit || this.#queue.length > 0;
+    const idle = (): boolean => [...this.#workers].some(({ isIdle }) => isIdle);
     return {
       limit,
+      get isFree() {
+        return !busy() && (idle() || pool.#workers.size < limit);
+      },
+      get isWarm() {
+        return !busy() && idle();
+      },
       run: (job, input, options = {}) => this.#run(lane, job as string, input, options) as Promise<never>,
     };
   }
@@ -113,6 +122,10 @@ export class WorkerPool<J extends Jobs> {
 
 export interface Lane<J extends Jobs> {
   readonly limit: number;
+  /** Whether a job would begin now and not have to wait for others. */
+  readonly isFree: boolean;
+  /** Whether it would even begin without a new thread. */
+  readonly isWarm: boolean;
   /** @throws VarveError whatever the job throws, coded; `cancelled` */
   run<Name extends keyof J>(
     job: Name,

@@ -145,7 +145,7 @@ function sameWindow(): () => Buffer {
  */
 export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenerator<SplitEntry[], void, undefined> {
   const parser = new SplitParser();
-  const gunzip = createGunzip({ chunkSize: 1 << 17 });
+  const gunzip = createGunzip({ chunkSize: UNPACKED });
   const feeding = pipeline(copiesOf(source), gunzip).catch(() => undefined);
   try {
     for await (const chunk of gunzip) yield parser.write(chunk);
@@ -157,6 +157,9 @@ export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenera
     await feeding;
   }
 }
+
+/** Bytes that are unpacked at once. Each time costs a way to another thread and back. */
+const UNPACKED = 1 << 19;
 
 /** zlib still reads a chunk when it asks for the next one. */
 async function* copiesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

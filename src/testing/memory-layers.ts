@@ -73,6 +73,7 @@ export class MemoryLayers {
       ...layer.info,
       totalSize: () => this.#totalSize(chain),
       tarStream: () => this.#read(chain),
+      writeTar: () => Promise.reject(new VarveError("unsupported", "layers in memory are only read")),
       splitStream: () => this.#split(chain),
       content: () => Promise.reject(new VarveError("unsupported", "layers in memory have no files")),
       metadata: async () => ({}),

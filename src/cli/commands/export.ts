@@ -1,3 +1,4 @@
+import { abortable, writeAll } from "../../io/byte-source.ts";
 import { bytesCommand, type CliCommand } from "../command.ts";
 import { addExamples } from "../options.ts";
 
@@ -17,7 +18,9 @@ export const exporting: CliCommand = bytesCommand<Options>({
     addExamples(command, "varve export -o files.tar web", "varve export web | tar -t");
   },
 
-  async *bytes({ args: [container], session }) {
-    yield* (await session.store()).export(container!, { signal: session.signal });
+  async write(output, { args: [container], session }) {
+    const { signal } = session;
+    const store = await session.store();
+    return await writeAll(output, abortable(store.export(container!, { signal }), signal));
   },
 });

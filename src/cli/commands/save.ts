@@ -37,13 +37,13 @@ export const save: CliCommand = bytesCommand<Options>({
     );
   },
 
-  async *bytes({ args, options, session }) {
+  async write(output, { args, options, session }) {
     const store = await session.store();
     const progress = session.errors.isTerminal && !options.quiet ? new Progress(session.errors) : undefined;
     const onEvent = ({ label, current, total }: LayerProgress): void =>
       progress?.step({ id: label, action: "Saving layer", current, total });
     try {
-      yield* store.save(args, { format: options.format, signal: session.signal, onEvent });
+      return await store.saveTo(output, args, { format: options.format, signal: session.signal, onEvent });
     } finally {
       progress?.finish();
     }

@@ -13,6 +13,7 @@ import { applierOf, DirectoryApplier } from "../directory-applier.ts";
 import {
   type ApplierOptions,
   type ApplyPlan,
+  type ContentPlan,
   checkID,
   type DiffApplier,
   type Driver,
@@ -21,6 +22,7 @@ import {
   type LayerContent,
   noTree,
   type ParallelApply,
+  type PlainContent,
   type View,
 } from "../driver.ts";
 import { coded, needsRoot, rootIdentity } from "../home.ts";
@@ -46,7 +48,7 @@ import { privateView } from "./private-view.ts";
  *
  * Layers go natively into and out of `diff` where that tells all that they change; else they are compared as trees.
  */
-export class Overlay2Driver implements Driver, ParallelApply {
+export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
   readonly name = "overlay2";
   readonly home: string;
   readonly idMap: IdMap | undefined;
@@ -161,9 +163,14 @@ export class Overlay2Driver implements Driver, ParallelApply {
   }
 
   async content(id: string): Promise<LayerContent> {
+    const { directory, stacked } = this.contentPlan(id);
+    return coded(() => new TreeContent(directory, stacked ? () => this.#view(id) : undefined));
+  }
+
+  contentPlan(id: string): ContentPlan {
     this.#mustExist(id);
     const stacked = coded(() => this.#layout.lower(id)) !== undefined && isRoot();
-    return coded(() => new TreeContent(this.#diff(id), stacked ? () => this.#view(id) : undefined));
+    return { directory: this.#diff(id), stacked };
   }
 
   async metadata(id: string): Promise<Record<string, string>> {

@@ -12,6 +12,7 @@ import { applierOf } from "../directory-applier.ts";
 import {
   type ApplierOptions,
   type ApplyPlan,
+  type ContentPlan,
   checkID,
   type DiffApplier,
   type Driver,
@@ -20,6 +21,7 @@ import {
   type LayerContent,
   noTree,
   type ParallelApply,
+  type PlainContent,
   type View,
 } from "../driver.ts";
 import { coded, directoriesIn, makeDirectory, makeHome, rootIdentity } from "../home.ts";
@@ -32,7 +34,7 @@ import { TreeContent } from "../tree-content.ts";
  * that layers still come out byte for byte. Nothing can be mounted: stacks cannot be seen whole, nor written. No
  * dockerd knows the directory.
  */
-export class RootlessDriver implements Driver, ParallelApply {
+export class RootlessDriver implements Driver, ParallelApply, PlainContent {
   readonly name = "rootless";
   readonly home: string;
   readonly idMap = undefined;
@@ -117,8 +119,13 @@ export class RootlessDriver implements Driver, ParallelApply {
   }
 
   async content(id: string): Promise<LayerContent> {
+    const { directory } = this.contentPlan(id);
+    return coded(() => new TreeContent(directory));
+  }
+
+  contentPlan(id: string): ContentPlan {
     this.#mustExist(id);
-    return coded(() => new TreeContent(this.#path(id, "diff")));
+    return { directory: this.#path(id, "diff"), stacked: false };
   }
 
   async metadata(id: string): Promise<Record<string, string>> {

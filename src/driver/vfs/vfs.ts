@@ -10,6 +10,7 @@ import { syncFileSystem } from "../../sys/sync.ts";
 import { DirectoryApplier } from "../directory-applier.ts";
 import {
   type ApplierOptions,
+  type ContentPlan,
   checkID,
   type DiffApplier,
   type Driver,
@@ -17,6 +18,7 @@ import {
   isUsableID,
   type LayerContent,
   noTree,
+  type PlainContent,
   type View,
 } from "../driver.ts";
 import {
@@ -37,7 +39,7 @@ import { TreeContent } from "../tree-content.ts";
  * Docker's vfs (FORMATS 7.1): every tree is a whole file system, a copy of its parent's with the layer applied. It works
  * on any file system and needs no mount, and costs the most space and time.
  */
-export class VfsDriver implements Driver {
+export class VfsDriver implements Driver, PlainContent {
   readonly name = "vfs";
   readonly home: string;
   readonly idMap: IdMap | undefined;
@@ -117,8 +119,13 @@ export class VfsDriver implements Driver {
   }
 
   async content(id: string): Promise<LayerContent> {
+    const { directory } = this.contentPlan(id);
+    return coded(() => new TreeContent(directory));
+  }
+
+  contentPlan(id: string): ContentPlan {
     this.#mustExist(id);
-    return coded(() => new TreeContent(this.#path(id)));
+    return { directory: this.#path(id), stacked: false };
   }
 
   async metadata(id: string): Promise<Record<string, string>> {
