@@ -1,8 +1,9 @@
 import type { ChainID } from "../digest/chain-id.ts";
+import { VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
-import { familiarString } from "../reference/reference.ts";
-import type { RemovalModel, RemovalStep } from "./removal.ts";
+import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
+import { planRemoval, type RemovalModel, type RemovalStep } from "./removal.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One line of what `docker rmi` prints: a reference, or the digest of an image or of a layer's chain. */
@@ -35,6 +36,36 @@ export function modelOf(workspace: Workspace): RemovalModel {
     refer(image.chainID);
   }
   return model;
+}
+
+/**
+ * Plans the removal of what a name means, on a model from which earlier plans may have taken that already.
+ *
+ * @throws VarveError `not-found`, `ambiguous`, `invalid-reference`; `conflict` with Docker's text
+ */
+export function planNamed(
+  workspace: Workspace,
+  name: string,
+  options: { readonly force?: boolean | undefined; readonly noPrune?: boolean | undefined },
+  model: RemovalModel = modelOf(workspace),
+): RemovalStep[] {
+  const { image, reference } = workspace.find(name);
+  if (!isLeft(model, image.id, reference)) throw noSuchImage(name);
+  const target = { image: image.id, name, ...(reference === undefined ? {} : { reference }) };
+  const { force = false, noPrune = false } = options;
+  return planRemoval(model, target, { force, prune: !noPrune });
+}
+
+function isLeft(model: RemovalModel, image: ImageID, reference: Reference | undefined): boolean {
+  if (reference === undefined) return model.chains.has(image);
+  const text = familiarString(reference);
+  return (model.references.get(image) ?? []).some((other) => familiarString(other) === text);
+}
+
+function noSuchImage(name: string): VarveError {
+  const named = parseAny(name);
+  const text = named.kind === "id" ? name : familiarString(withDefaultTag(named.reference));
+  return new VarveError("not-found", `No such image: ${text}`, { name: text });
 }
 
 export function describeSteps(steps: readonly RemovalStep[]): RemovedItem[] {

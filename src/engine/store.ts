@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import type { ImageSource, LayerProgress } from "../archive/archive.ts";
 import type { LoadEvent, LoadedImage } from "../archive/load.ts";
 import type { SaveFormat } from "../archive/save.ts";
-import { asVarveError, VarveError } from "../errors.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
@@ -30,10 +30,10 @@ import {
 } from "./images.ts";
 import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage } from "./inspect.ts";
 import { openView } from "./open-view.ts";
-import { planPrune, planRemoval, type RemovalStep } from "./removal.ts";
-import { carryOut, describeSteps, modelOf, type RemovedItem } from "./removal-model.ts";
+import { planPrune } from "./removal.ts";
+import { carryOut, describeSteps, modelOf, planNamed, type RemovedItem } from "./removal-model.ts";
 import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts";
-import { type FoundImage, type StoreOptions, Workspace } from "./workspace.ts";
+import { type StoreOptions, Workspace } from "./workspace.ts";
 
 /**
  * An open data-root, and everything that the command can do with it. `openStore` opens one.
@@ -256,15 +256,30 @@ export class Store implements AsyncDisposable {
       signal?: AbortSignal | undefined;
     } = {},
   ): Promise<RemovedItem[]> {
-    const plan = (): RemovalStep[] => {
-      const { image, reference }: FoundImage = this.#workspace.find(name);
-      const target = { image: image.id, name, ...(reference === undefined ? {} : { reference }) };
-      const { force = false, noPrune = false } = options;
-      return planRemoval(modelOf(this.#workspace), target, { force, prune: !noPrune });
-    };
     const { dryRun = false, signal } = options;
-    if (dryRun) return this.#read(() => describeSteps(plan()), signal);
-    return this.#commit(() => carryOut(this.#workspace, plan(), signal), signal);
+    if (dryRun) return this.#read(() => describeSteps(planNamed(this.#workspace, name, options)), signal);
+    return this.#commit(() => carryOut(this.#workspace, planNamed(this.#workspace, name, options), signal), signal);
+  }
+
+  /**
+   * What one `remove` after the other would take. The answers are in the order of the names; a name that cannot be removed
+   * any more by then, or not at all, has the error of its `remove`.
+   */
+  previewRemoval(
+    names: readonly string[],
+    options: { force?: boolean | undefined; noPrune?: boolean | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<(RemovedItem[] | VarveError)[]> {
+    return this.#read(() => {
+      const model = modelOf(this.#workspace);
+      return names.map((name) => {
+        try {
+          return describeSteps(planNamed(this.#workspace, name, options, model));
+        } catch (error) {
+          if (isVarveError(error)) return error;
+          throw error;
+        }
+      });
+    }, options.signal);
   }
 
   /**

@@ -97,6 +97,19 @@ describe("as an ordinary user", () => {
     expect(await succeed("images", "-q")).toMatch(/^[0-9a-f]{12}\n[0-9a-f]{12}\n$/);
   });
 
+  test("what several names would take is what they take, one after the other", async () => {
+    const environment = { VARVE_ROOT: join(directory, "other") };
+    await run(["load", "-q", "-i", ARCHIVE], { environment });
+    for (const tag of ["a:1", "a:2"]) await run(["tag", IMAGE, tag], { environment });
+    const names = ["a:1", "a:1", "a:2", IMAGE, "varve/quickstart", "varve/quickstart"];
+    const plan = await run(["rmi", "--dry-run", ...names], { environment });
+    const { status, output, error } = await run(["rmi", ...names], { environment });
+    expect(output.toString()).toMatch(/^Untagged: a:1\nUntagged: a:2\n(?:Untagged: .*\n){2}Deleted: sha256:/);
+    const wouldBe = output.toString().replaceAll("Untagged:", "Would untag:").replaceAll("Deleted:", "Would delete:");
+    expect({ ...plan, output: plan.output.toString() }).toEqual({ status, output: wouldBe, error });
+    expect({ status, error }).toEqual({ status: 1, error: expect.stringMatching(/a:1.*\n.*varve\/quickstart:latest/) });
+  });
+
   test("a prompt takes only y for a yes", async () => {
     const { status, output } = await run(["image", "prune", "-a"], { input: "n\n" });
     expect(status).toBe(0);

@@ -1,5 +1,5 @@
 import type { RemovedItem } from "../../engine/removal-model.ts";
-import { isVarveError } from "../../errors.ts";
+import { isVarveError, VarveError } from "../../errors.ts";
 import { type CliCommand, streamCommand, throwAll } from "../command.ts";
 import { addDryRun, addExamples, addJson } from "../options.ts";
 import { reportFailure } from "../report.ts";
@@ -24,16 +24,15 @@ export const rmi: CliCommand = streamCommand<Options, RemovedItem>({
 
   async *items({ args, options, session }) {
     const store = await session.store();
+    const { force, dryRun } = options;
+    const { signal } = session;
+    const rules = { force, noPrune: !options.prune, signal };
+    const plans = dryRun ? await store.previewRemoval(args, rules) : undefined;
     const failures: unknown[] = [];
-    for (const name of args) {
-      session.signal.throwIfAborted();
+    for (const [i, name] of args.entries()) {
+      signal.throwIfAborted();
       try {
-        yield* await store.remove(name, {
-          force: options.force,
-          noPrune: !options.prune,
-          dryRun: options.dryRun,
-          signal: session.signal,
-        });
+        yield* plans === undefined ? await store.remove(name, rules) : planned(plans[i]!);
       } catch (error) {
         failures.push(error);
       }
@@ -46,6 +45,11 @@ export const rmi: CliCommand = streamCommand<Options, RemovedItem>({
 
   line: (item, { options }) => removedLine(item, options.dryRun === true),
 });
+
+function planned(plan: readonly RemovedItem[] | VarveError): readonly RemovedItem[] {
+  if (plan instanceof VarveError) throw plan;
+  return plan;
+}
 
 /** Docker's line for what is gone, or one for what would be. */
 export function removedLine(item: RemovedItem, dryRun: boolean): string {
