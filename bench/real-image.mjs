@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layerAt, tarOf, writeArchive } from "./archive.mjs";
+import { tarOf } from "./archive.mjs";
 
 const BASE = `base-files base-passwd bash bsdutils coreutils dash debconf debianutils diffutils dpkg e2fsprogs findutils
   grep gzip hostname libacl1 libapt-pkg6.0 libattr1 libc-bin libc6 libgcc-s1 libpam-modules libpam-runtime libssl3
@@ -40,12 +40,6 @@ export function makeLayers(dir) {
     changes: changesLayer(dir),
     big: debianLayer(dir, "big", BIG),
   };
-}
-
-/** Writes the archive and returns its image's ID. @param {string} path @param {string} dir @param {string} reference */
-export function makeRealImage(path, dir, reference) {
-  const layers = Object.values(makeLayers(dir)).map((layer) => layerAt(layer));
-  return writeArchive(path, [{ reference, layers }]);
 }
 
 /** @param {string} dir @param {string} name @param {string} packages */
