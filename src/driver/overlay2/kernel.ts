@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError } from "../../errors.ts";
+import { errnoOf, VarveError } from "../../errors.ts";
 import { isOverlayMount, mount, unmount } from "../../sys/mount.ts";
 import { inUserNamespace, isRoot } from "../../sys/rank.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
@@ -67,6 +67,17 @@ function readParameter(name: string): string {
   return readFileSync(join(PARAMETERS, name), "utf8").trim();
 }
 
+/** Where the kernel can (Linux 5.10), an overlay that is not synced when it goes: that would wait for the whole file system. */
+function mountVolatile(target: string, options: readonly string[]): void {
+  const overlay = { source: "overlay", target, type: "overlay" };
+  try {
+    mount({ ...overlay, data: [...options, "volatile"].join(",") });
+  } catch (error) {
+    if (errnoOf(error) !== "EINVAL") throw error;
+    mount({ ...overlay, data: options.join(",") });
+  }
+}
+
 function tryIn(scratch: string): Probe {
   const [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map((name) => {
     mkdirSync(join(scratch, name));
@@ -80,7 +91,7 @@ function tryIn(scratch: string): Probe {
     `workdir=${work}`,
   ];
   try {
-    mount({ source: "overlay", target: merged, type: "overlay", data: data.join(",") });
+    mountVolatile(merged, data);
     unlinkSync(join(merged, "file"));
     if (readdirSync(merged).length > 0)
       return { kind: "fails", reason: "the file system does not tell file types (d_type)" };
