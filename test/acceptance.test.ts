@@ -50,15 +50,22 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
     else expect(ours).toBe(said[name]);
   });
 
-  test.each(Object.entries(SAVED))("save of %s is the archive that docker saved", async (name, args) => {
+  const saves = THREADS.flatMap((threads) =>
+    Object.entries(SAVED).map(([name, args]) => [name, threads, args] as const),
+  );
+  test.each(saves)("save of %s with %s threads is the archive that docker saved", async (name, threads, args) => {
     const saved = join(scratch, `ours-${name}`);
-    await varve(["--root", theirs, "save", "-o", saved, ...args]);
+    await varve(["--root", theirs, "save", "-o", saved, ...args], at(threads));
     expect(sameFile(saved, join(archives, name))).toBe(true);
+    const { output } = await run(["--root", theirs, "save", ...args], at(threads));
+    expect(output.equals(readFileSync(saved))).toBe(true);
   });
 
-  test("a root that Varve wrote is dockerd's own: list, save, run, commit, and back to Varve", async () => {
-    const root = join(scratch, "ours");
-    await varve(["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")]);
+  const swap = "a root that Varve wrote with %s threads is dockerd's own: list, save, run, commit, and back to Varve";
+  test.each(THREADS)(swap, async (threads) => {
+    const root = join(scratch, `ours-${threads}`);
+    const load = ["--root", root, "--driver", "overlay2", "load", "-i", join(archives, "two-tags.tar")];
+    await varve(load, at(threads));
     const listed = await varve(["--root", root, "images", "--no-trunc", "--format", LISTING]);
     const committed = join(archives, "committed.tar");
     {
@@ -76,7 +83,7 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
       await dockerd.docker(["save", "-o", committed, "committed:1"]);
     }
     expect(lines(await varve(["--root", root, "diff", "cc"]))).toEqual(["A /data/more", "C /data", "D /data/kept"]);
-    await varve(["--root", root, "save", "-o", join(scratch, "committed.tar"), "committed:1"]);
+    await varve(["--root", root, "save", "-o", join(scratch, "committed.tar"), "committed:1"], at(threads));
     expect(sameFile(join(scratch, "committed.tar"), committed)).toBe(true);
   });
 
@@ -123,6 +130,10 @@ describe.skipIf(lack)(`a data-root of dockerd and Varve${lack ?? ""}`, () => {
     expect(refused.error).toContain("a dockerd is running on");
   });
 });
+
+/** How many layers are at work at the same time. */
+const THREADS = ["1", "2", "8"];
+const at = (threads: string) => ({ environment: { VARVE_THREADS: threads } });
 
 const LISTING = "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ID}} {{.CreatedAt}} {{.Size}}";
 const STEPS = "{{.ID}} {{.CreatedAt}} {{.CreatedBy}} {{.Size}} {{.Comment}}";

@@ -57,9 +57,10 @@ export interface Driver {
   /**
    * Deletes a tree with everything in it, unmounting it first. A missing tree is fine.
    *
+   * @param options.removeTree deletes a directory in the driver's stead, for instance in another thread
    * @throws VarveError `in-use` while somebody holds it by `get`
    */
-  remove(id: string): Promise<void>;
+  remove(id: string, options?: RemoveOptions): Promise<void>;
 
   exists(id: string): boolean;
 
@@ -113,6 +114,11 @@ export interface Driver {
    * that leaves a tree mounted on purpose does not call it.
    */
   cleanup(): Promise<void>;
+}
+
+export interface RemoveOptions {
+  /** As `removeTree` of `sys/`: whatever has the path goes, with everything below it, and a missing one is fine. */
+  readonly removeTree?: ((path: string) => Promise<void> | void) | undefined;
 }
 
 export interface GetOptions {

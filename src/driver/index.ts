@@ -29,5 +29,6 @@ export {
   noTree,
   type ParallelApply,
   type PlainContent,
+  type RemoveOptions,
   type View,
 } from "./driver.ts";

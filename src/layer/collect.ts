@@ -1,8 +1,10 @@
+import { appliesInParallel, type RemoveOptions } from "../driver/driver.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import type { ReleasedLayer } from "./layer.ts";
 import type { LayerEntry } from "./layer-table.ts";
 import type { LayerTransaction, MountTransaction, Removal } from "./metadata.ts";
 import type { StoreContext } from "./store-context.ts";
+import { workerLaneFor } from "./worker-lane.ts";
 
 /** What `reclaim` took away: a half-made or half-deleted record, and the driver trees that went with it. */
 export interface Reclaimed {
@@ -40,22 +42,28 @@ export async function collect(context: StoreContext, top: LayerEntry): Promise<R
   return released;
 }
 
+/** By workers where there is much to remove; all at once where trees do not mind which of them goes first. */
 async function removeTrees(
-  { table, driver }: StoreContext,
+  { table, driver, threads }: StoreContext,
   aside: readonly Aside[],
   failures: unknown[],
 ): Promise<void> {
   const inUse = table.trees();
-  for (const { layer, removal } of aside) {
+  const bytes = aside.reduce((sum, { layer }) => sum + layer.size, 0);
+  const lane = workerLaneFor(bytes, threads);
+  const how: RemoveOptions = lane === undefined ? {} : { removeTree: (path) => lane.run("removeTree", path) };
+  const remove = async ({ layer, removal }: Aside): Promise<void> => {
     try {
-      if (!inUse.has(layer.cacheID)) await driver.remove(layer.cacheID);
+      if (!inUse.has(layer.cacheID)) await driver.remove(layer.cacheID, how);
       await removal.finish();
     } catch (error) {
       failures.push(error);
     } finally {
       removal[Symbol.dispose]();
     }
-  }
+  };
+  if (lane !== undefined && appliesInParallel(driver)) await Promise.all(aside.map(remove));
+  else for (const item of aside) await remove(item);
 }
 
 interface Aside {

@@ -11,7 +11,7 @@ import { type Outcome, settle } from "./register.ts";
 import { SharedRun } from "./shared-run.ts";
 import { HeldParent, type StoreContext } from "./store-context.ts";
 import { compressionOf, type StoredTar } from "./stored-tar.ts";
-import { type WorkerLane, workerLane } from "./worker-lane.ts";
+import { type WorkerLane, workerLaneFor } from "./worker-lane.ts";
 
 /** One layer of a stack that is registered as a whole. */
 export interface StackedTar {
@@ -44,9 +44,9 @@ export interface Workers {
 }
 
 /** @returns `undefined` where layers can only be registered one by one */
-export function workersOf({ driver, threads }: StoreContext): Workers | undefined {
+export function workersFor(bytes: number, { driver, threads }: StoreContext): Workers | undefined {
   if (!appliesInParallel(driver)) return undefined;
-  const lane = workerLane(threads);
+  const lane = workerLaneFor(bytes, threads);
   return lane && { lane, driver };
 }
 

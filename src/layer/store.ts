@@ -8,7 +8,7 @@ import { LayerHandle } from "./layer-handle.ts";
 import { LayerTable } from "./layer-table.ts";
 import type { LayerMetadata } from "./metadata.ts";
 import { type RegisterOptions, register } from "./register.ts";
-import { registerTogether, type StackedTar, type TogetherOptions, workersOf } from "./register-together.ts";
+import { registerTogether, type StackedTar, type TogetherOptions, workersFor } from "./register-together.ts";
 import { MountedLayer, type RWLayer } from "./rw-layer.ts";
 import { type Commit, knownLayer, type StoreContext } from "./store-context.ts";
 import {
@@ -120,8 +120,7 @@ export class LayerStore {
 
   /** Whether `registerTogether` can be called, and is quicker for layers with so many stored bytes in all. */
   registersTogether(bytes: number): boolean {
-    const enough = this.#context.threads === undefined ? WORTH_WORKERS : 0;
-    return bytes >= enough && workersOf(this.#context) !== undefined;
+    return workersFor(bytes, this.#context) !== undefined;
   }
 
   /**
@@ -137,7 +136,8 @@ export class LayerStore {
     parent: ChainID | undefined,
     options: TogetherOptions,
   ): Promise<void> {
-    const workers = workersOf(this.#context);
+    const bytes = tars.reduce((sum, { size }) => sum + size, 0);
+    const workers = workersFor(bytes, this.#context);
     if (workers === undefined) throw new VarveError("unsupported", "layers can only be registered one by one here");
     await registerTogether(this.#context, workers, tars, parent, options);
   }
@@ -183,9 +183,6 @@ export class LayerStore {
     return reclaim(this.#context);
   }
 }
-
-/** Stored bytes below which starting workers takes more than they save; measured on two cores. */
-const WORTH_WORKERS = 32 << 20;
 
 function inTurns(): Commit {
   let last: Promise<unknown> = Promise.resolve();

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { type Lane, WorkerPool } from "../pool/pool.ts";
+import type { removalJobs } from "./removal-jobs.ts";
 import type { tarJobs } from "./tar-jobs.ts";
 import type { unpackJobs } from "./unpack-jobs.ts";
 
-export type WorkerJobs = typeof unpackJobs & typeof tarJobs;
+export type WorkerJobs = typeof unpackJobs & typeof tarJobs & typeof removalJobs;
 export type WorkerLane = Lane<WorkerJobs>;
 
 /**
@@ -20,7 +21,16 @@ export function workerLane(threads: number = DEFAULT_THREADS): WorkerLane | unde
 }
 
 /**
- * The same for jobs that wait for a reader, who may take his time. They have workers of their own, so that nobody who
+ * As `workerLane`, for work on so many bytes of layers. Unless a number of threads was asked for, little work gets none.
+ *
+ * @param threads as `LayerStoreOptions.threads`
+ */
+export function workerLaneFor(bytes: number, threads: number | undefined): WorkerLane | undefined {
+  return threads === undefined && bytes < WORTH_WORKERS ? undefined : workerLane(threads);
+}
+
+/**
+ * As `workerLane`, for jobs that wait for a reader, who may take his time. They have workers of their own, so that nobody who
  * has work to do stands behind them, and are not to be begun when no worker `isFree`.
  */
 export function streamLane(threads: number = DEFAULT_THREADS): WorkerLane | undefined {
@@ -36,6 +46,9 @@ const ENTRY: URL = new URL("./worker.js", import.meta.url);
 function canHaveWorkers(threads: number): boolean {
   return threads > 0 && import.meta.url.endsWith("/worker-lane.js");
 }
+
+/** Bytes below which starting workers takes more than they save; measured on two cores. */
+const WORTH_WORKERS = 32 << 20;
 
 /** Each worker costs some 15 MB, and a load is to stay below 200. */
 const MOST_THREADS = 6;

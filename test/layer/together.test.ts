@@ -38,6 +38,7 @@ describe("layers that are unpacked at the same time", () => {
 
   const at = (threads: string) => ({ environment: { VARVE_THREADS: threads } });
   const loading = (input: string): string[] => ["--root", root, "--driver", driver, "load", "-i", input];
+  const removing = (image: string): string[] => ["--root", root, "rmi", image];
   const layerdb = (...names: string[]): string => join(root, "image", driver, "layerdb", ...names);
 
   /** All that is kept of each layer, whatever the random names are. */
@@ -123,6 +124,41 @@ describe("layers that are unpacked at the same time", () => {
     await sleep(300);
     child.kill("SIGINT");
     expect((await end).status).toBe(130);
+    expectNothing();
+  });
+
+  test("are killed in the middle over and over, each time leave a store that opens, and load in the end", async () => {
+    const input = join(scratch, "killed.tar");
+    const files = Array.from({ length: 3000 }, (_, i) => [`${i}`, 1000] as const);
+    writeSampleArchive(input, "killed:1", [files, files.slice(1), files.slice(2), [["large", 50 << 20]]]);
+    for (let pause = 0; pause < 800; pause += 200) {
+      const child = startVarve(loading(input), at("2"));
+      const end = untilEnd(child);
+      while (!existsSync(layerdb("tmp")) || readdirSync(layerdb("tmp")).length === 0) await sleep(5);
+      await sleep(pause);
+      child.kill("SIGKILL");
+      await end;
+      expect(await varve(["--root", root, "images", "-q"])).toMatchObject({ status: 0, error: "" });
+    }
+    await said(loading(input), at("2"));
+    expect(readdirSync(layerdb("tmp"))).toEqual([]);
+    expect(readdirSync(join(root, driver)).filter((name) => name !== "l")).toHaveLength(4);
+    const saved = join(scratch, "saved.tar");
+    await said(["--root", root, "save", "-o", saved, "killed:1"], at("2"));
+    await said(removing("killed:1"), at("2"));
+    expectNothing();
+    await said(loading(saved), at("0"));
+  });
+
+  test.each(THREADS)("may be many, and go as they came (%s threads)", async (threads) => {
+    const input = join(scratch, "many.tar");
+    writeSampleArchive(
+      input,
+      "many:1",
+      Array.from({ length: 30 }, (_, i) => [[`${i}`, 1000]]),
+    );
+    expect(await varve([...loading(input), "-q"], at(threads))).toMatchObject({ status: 0, error: "" });
+    expect(await varve(removing("many:1"), at(threads))).toMatchObject({ status: 0, error: "" });
     expectNothing();
   });
 

@@ -107,11 +107,11 @@ export class Layout {
   }
 
   /** Deletes a tree's short link and the tree. */
-  remove(id: string): void {
+  async remove(id: string, remove: (path: string) => Promise<void> | void = removeTree): Promise<void> {
     checkNoLink(id);
     const link = readIfPresent(this.path(id, "link"));
     if (link !== undefined && LINK.test(link)) removeFile(join(this.home, LINKS, link));
-    removeTree(this.path(id));
+    await remove(this.path(id));
   }
 
   #lowerOfChild(parent: string): string {

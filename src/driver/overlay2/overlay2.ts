@@ -23,6 +23,7 @@ import {
   noTree,
   type ParallelApply,
   type PlainContent,
+  type RemoveOptions,
   type View,
 } from "../driver.ts";
 import { coded, needsRoot, rootIdentity } from "../home.ts";
@@ -92,10 +93,10 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
     this.#create(id, parent, this.#durable);
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string, { removeTree }: RemoveOptions = {}): Promise<void> {
     checkID(id);
     if (existsSync(this.#merged(id).path)) await this.#mounts.clear(this.#merged(id));
-    await removeMounted(this.#layout.path(id), () => this.#layout.remove(id));
+    await removeMounted(this.#layout.path(id), () => this.#layout.remove(id, removeTree));
   }
 
   exists(id: string): boolean {

@@ -22,6 +22,7 @@ import {
   noTree,
   type ParallelApply,
   type PlainContent,
+  type RemoveOptions,
   type View,
 } from "../driver.ts";
 import { coded, directoriesIn, makeDirectory, makeHome, rootIdentity } from "../home.ts";
@@ -58,9 +59,9 @@ export class RootlessDriver implements Driver, ParallelApply, PlainContent {
     throw needsMounts("a writable layer");
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string, { removeTree: remove = removeTree }: RemoveOptions = {}): Promise<void> {
     checkID(id);
-    coded(() => removeTree(this.#path(id)));
+    await remove(this.#path(id));
   }
 
   exists(id: string): boolean {

@@ -19,6 +19,7 @@ import {
   type LayerContent,
   noTree,
   type PlainContent,
+  type RemoveOptions,
   type View,
 } from "../driver.ts";
 import {
@@ -64,9 +65,9 @@ export class VfsDriver implements Driver, PlainContent {
     if (this.#durable) syncFileSystem(this.home);
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string, { removeTree: remove = removeTree }: RemoveOptions = {}): Promise<void> {
     checkID(id);
-    await removeMounted(this.#path(id), () => removeTree(this.#path(id)));
+    await removeMounted(this.#path(id), () => remove(this.#path(id)));
   }
 
   exists(id: string): boolean {
