@@ -14,7 +14,7 @@ export class RecordIndex<Value> {
   /** Before anything was read. */
   readonly #begun: number = Date.now();
   #remembered: ReadonlyMap<string, Entry<Value>>;
-  #current = new Map<string, Entry<Value>>();
+  #current: Map<string, Entry<Value>> | undefined = new Map();
   #news = 0;
 
   constructor(codec: IndexCodec<Value>, remembered: ReadonlyMap<string, Entry<Value>> = new Map()) {
@@ -34,30 +34,30 @@ export class RecordIndex<Value> {
   recall(key: string, stamp: string): Value | undefined {
     const entry = this.#remembered.get(key);
     if (entry?.stamp !== stamp) return undefined;
-    this.#current.set(key, entry);
+    this.#current?.set(key, entry);
     return entry.value;
   }
 
   /** Keeps what was just read, after the stamp was taken. */
   note(key: string, stamp: string, value: Value): void {
-    if (!isSettled(stamp, this.#begun)) return;
+    if (this.#current === undefined || !isSettled(stamp, this.#begun)) return;
     this.#current.set(key, { stamp, value });
     this.#news++;
   }
 
   /** How many entries the next process would be better off with, or without. */
   get changes(): number {
-    return this.#news + Math.max(0, this.#remembered.size - (this.#current.size - this.#news));
+    return this.#news + Math.max(0, this.#remembered.size - (this.size - this.#news));
   }
 
   /** How many entries `pack` gives. */
   get size(): number {
-    return this.#current.size;
+    return this.#current?.size ?? 0;
   }
 
   pack(into: Packer): void {
-    into.count(this.#current.size);
-    for (const [key, { stamp, value }] of this.#current) {
+    into.count(this.size);
+    for (const [key, { stamp, value }] of this.#current ?? []) {
       into.latin(key).latin(stamp);
       this.#codec.pack(value, into);
     }
@@ -66,7 +66,8 @@ export class RecordIndex<Value> {
   /** Gives the memory back; from now on nothing is recalled or kept. */
   forget(): void {
     this.#remembered = new Map();
-    this.#current = new Map();
+    this.#current = undefined;
+    this.#news = 0;
   }
 }
 

@@ -1,5 +1,5 @@
 import { lstatSync, type Stats, statSync } from "node:fs";
-import { asVarveError } from "../errors.ts";
+import { asVarveError, errnoOf } from "../errors.ts";
 
 /**
  * What tells the state of some files in a directory from every other state of theirs: of each its inode, its size and
@@ -56,6 +56,7 @@ function statOf(stat: typeof statSync | typeof lstatSync, path: string): Stats |
   try {
     return stat(path, QUIET) as Stats | undefined;
   } catch (error) {
+    if (errnoOf(error) === "ENOTDIR") return undefined;
     throw asVarveError(error);
   }
 }

@@ -1,4 +1,4 @@
-/** Data-roots with many images, written file by file as dockerd leaves them, without the trees of their layers. */
+/** Data-roots with many images, written file by file as dockerd leaves them, with empty trees. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -10,6 +10,8 @@ export interface LargeRootOptions {
   /** Of each image; none is shared. */
   readonly layers?: number;
   readonly driver?: string;
+  /** Whether each layer has an empty tree; it has unless told. */
+  readonly trees?: boolean;
 }
 
 export interface LargeRoot {
@@ -17,7 +19,10 @@ export interface LargeRoot {
 }
 
 /** Image `i` is tagged `many/image-<i>:1`; its layers have 1000, 1001 and so on bytes. */
-export function makeLargeRoot(root: string, { images, layers = 4, driver = "overlay2" }: LargeRootOptions): LargeRoot {
+export function makeLargeRoot(
+  root: string,
+  { images, layers = 4, driver = "overlay2", trees = true }: LargeRootOptions,
+): LargeRoot {
   const split = gzipSync("");
   const made = Array.from({ length: images }, (_, i) => {
     const diffIDs = Array.from({ length: layers }, (_, depth) => digestOf(`image ${i} layer ${depth}`));
@@ -31,7 +36,7 @@ export function makeLargeRoot(root: string, { images, layers = 4, driver = "over
       writeFileSync(join(directory, "cache-id"), cacheID);
       writeFileSync(join(directory, "tar-split.json.gz"), split);
       if (depth > 0) writeFileSync(join(directory, "parent"), chains[depth - 1]!);
-      mkdirSync(join(root, driver, cacheID, "diff"), { recursive: true });
+      if (trees) mkdirSync(join(root, driver, cacheID, "diff"), { recursive: true });
     }
     return { id: writeImage(root, driver, configOf(i, diffIDs)), tag: `many/image-${i}:1`, chains };
   });
