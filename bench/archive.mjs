@@ -1,7 +1,7 @@
 // Docker archives made by hand: the tar of a layer out of entries, and the archive that holds layers, configs and a manifest.
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { END_OF_ARCHIVE, encodeHeader, fromText, newHeader, paddingOf } from "../dist/tar/index.js";
+import { END_OF_ARCHIVE, encodeHeader, fromText, newHeader, paddingOf } from "varve/tar";
 
 const WINDOW = 1 << 20;
 const MTIME = { seconds: 1_700_000_000, nanoseconds: 0 };

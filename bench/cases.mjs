@@ -1,7 +1,7 @@
 // The cases, each a line of the goals.
 import { atMost, faster, linear, slope, underMemory, withinSeconds } from "./goals.mjs";
 import { SIZES } from "./inputs.mjs";
-import { floor, handles, lists, loads, reads, removals, saves } from "./work.mjs";
+import { bareNodes, floor, handles, lists, loads, reads, removals, saves } from "./work.mjs";
 
 /**
  * @typedef {import("./work.mjs").Context} Context
@@ -71,7 +71,7 @@ export const CASES = [
     goals: each((varve) => [faster(varve, 1), faster(`${varve}-handle`, 1)]),
     contenders: (context) => {
       const tiny = context.inputs.tiny();
-      return [...loads(only(context, ...DOCKERS), tiny), ...handles(context, tiny, "load")];
+      return [...loads(only(context, ...DOCKERS), tiny), ...handles(context, tiny, "load"), ...bareNodes(context)];
     },
   },
   ...["save", "images", "inspect"].map((verb) => tiny(/** @type {"save"} */ (verb))),
@@ -112,6 +112,7 @@ function tiny(verb) {
       return [
         ...reads(only(context, ...DOCKERS), input, (session) => session[verb]?.(input.reference)),
         ...handles(context, input, verb),
+        ...bareNodes(context),
       ];
     },
     ...(verb === "inspect" ? { after: ({ stores, inputs }) => stores.forget(inputs.tiny()) } : {}),

@@ -7,6 +7,7 @@ const [dist, operation, root, archive, reference] = process.argv.slice(2);
 const { openStore } = await import(join(dist, "index.js"));
 const store = await openStore({ root, driver: "overlay2", durability: "none" });
 
+/** @type {Record<string, () => unknown>} */
 const operations = {
   load: () => store.load(archive),
   save: async () => {

@@ -62,7 +62,7 @@ export async function measure(command, { daemon, piped = false, env = {} } = {})
     clearInterval(sampler);
     running.delete(shell.pid ?? 0);
     if (status !== 0) throw new Error(`${command.join(" ")} ended with ${status}: ${complaint}`);
-    const [seconds, user, system] = readFileSync(times, "utf8").trim().split("\n").at(-1).split(" ").map(Number);
+    const [seconds, user, system] = readFileSync(times, "utf8").trim().split(" ").map(Number);
     return {
       seconds,
       cpu: user + system + service.cpu() - before,

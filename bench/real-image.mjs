@@ -90,10 +90,11 @@ function changesLayer(dir) {
     const folder = (/** @type {string} */ name) => ({ name, type: "5" });
     const capability = "\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0"; // cap_net_raw+ep
     const doc = ["bash", "coreutils", "libc6", "perl-base", "tzdata", "vim-runtime"];
+    /** @type {import("./archive.mjs").Entry[]} */
     const entries = [
       ...["dev/", "etc/", "usr/", "usr/bin/", "usr/local/", "usr/local/share/"].map(folder),
-      { name: "dev/null", type: "3", device: /** @type {[number, number]} */ ([1, 3]), mode: 0o666 },
-      { name: "dev/loop0", type: "4", device: /** @type {[number, number]} */ ([7, 0]), mode: 0o660 },
+      { name: "dev/null", type: "3", device: [1, 3], mode: 0o666 },
+      { name: "dev/loop0", type: "4", device: [7, 0], mode: 0o660 },
       { name: "dev/initctl", type: "6", mode: 0o600 },
       { name: "etc/debian_version", content: "bench\n" },
       { name: "usr/bin/ping", content: "ping\n", mode: 0o755, xattrs: { "security.capability": capability } },

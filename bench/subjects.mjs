@@ -10,7 +10,7 @@ const PATH = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", ...(process.env.PATH ?? 
  * A store of one subject in a directory, its daemon running if it has one. The commands are argument lists; one that is
  * missing is work that the subject cannot do.
  * @typedef {object} Session
- * @property {number} [daemon]
+ * @property {number | undefined} [daemon]
  * @property {(input: import("./inputs.mjs").Input, durability?: string) => string[]} load
  * @property {(reference: string, file?: string) => string[]} [save] to standard output without a file
  * @property {(reference: string) => string[]} [remove]

@@ -50,7 +50,7 @@ export class Table {
         digits(median(times)),
         `${digits(Math.min(...times))} to ${digits(Math.max(...times))}`,
         digits(median(runs.map(({ cpu }) => cpu))),
-        /** @type {number} */ ((this.peak(row.key)) / 1e6).toFixed(0),
+        ((this.peak(row.key) ?? 0) / 1e6).toFixed(0),
         ratio === undefined ? "" : ratio.toFixed(2),
       ];
     });

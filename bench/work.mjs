@@ -124,6 +124,15 @@ export function removals({ subjects, stores }, input) {
   }));
 }
 
+/** What Node alone takes to start and end, the least for any command of Varve. @param {Context} context @returns {Contender[]} */
+export function bareNodes({ subjects }) {
+  return subjects.filter(isVarve).map(({ key, name, node = "" }) => ({
+    key: `${key}-node`,
+    name: `${name.replace("varve, ", "")}, nothing to do`,
+    work: () => measure([node, "-e", "0"]),
+  }));
+}
+
 /** The same through the library, its handle open already. @param {Context} context @param {Input} input @param {string} operation @returns {Contender[]} */
 export function handles({ subjects, stores }, input, operation) {
   return subjects.filter(isVarve).map((subject) => ({
