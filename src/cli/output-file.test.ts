@@ -46,6 +46,7 @@ describe("an output file", () => {
 
   test("is refused where it cannot be", async () => {
     mkdirSync(join(directory, "d"));
+    await expect(writeWholeFile("", async () => 0)).rejects.toThrow("invalid output path: it is empty");
     await expect(writeWholeFile(join(directory, "d"), from(sourceOf()))).rejects.toThrow("is a directory");
     await expect(writeWholeFile(join(directory, "none/x"), from(sourceOf()))).rejects.toThrow(
       `invalid output path: directory "${join(directory, "none")}" does not exist`,

@@ -33,6 +33,7 @@ export async function writeWholeFile(path: string, write: (file: number) => Prom
 
 /** @throws VarveError for a path that no file can be written to */
 function isSpecial(path: string): boolean {
+  if (path === "") throw new VarveError("invalid-argument", "invalid output path: it is empty; name a file");
   const directory = dirname(path);
   if (statSync(directory, { throwIfNoEntry: false }) === undefined)
     throw new VarveError("not-found", `invalid output path: directory "${directory}" does not exist`, { path });

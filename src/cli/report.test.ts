@@ -23,6 +23,9 @@ describe("a failure is told", () => {
     expect(reportFailure(name).lines).toEqual([
       'varve: "UPPER" is not a valid repository/tag: repository name must be lowercase',
     ]);
+    expect(reportFailure(new VarveError("invalid-reference", "invalid reference format", { text: "" })).lines).toEqual([
+      'varve: "" is not a valid repository/tag: invalid reference format',
+    ]);
     expect(reportFailure(new UsageError("varve images", "unknown option '-x'"))).toEqual({
       lines: ["varve: unknown option '-x'. See 'varve images --help'."],
       exitCode: 125,

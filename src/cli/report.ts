@@ -28,9 +28,13 @@ function withHint(error: VarveError): string {
 
 /** The grammar of names says what is wrong, Docker's client also with which name. */
 function completeMessage({ code, message, details }: VarveError): string {
-  if (code !== "invalid-reference" || typeof details.text !== "string" || message.includes(details.text))
+  if (code !== "invalid-reference" || typeof details.text !== "string" || isTold(details.text, message))
     return message.trim();
   return `"${details.text}" is not a valid repository/tag: ${message}`;
+}
+
+function isTold(text: string, message: string): boolean {
+  return text !== "" && message.includes(text);
 }
 
 function hintFor(error: VarveError, message: string): string | undefined {

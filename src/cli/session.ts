@@ -1,5 +1,6 @@
 /** One run of the command: its global options, its streams, and the store, which is opened when it is first needed. */
 
+import { fstatSync } from "node:fs";
 import type { Store } from "../engine/store.ts";
 import { VarveError } from "../errors.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
@@ -12,6 +13,8 @@ export interface GlobalOptions {
   readonly usernsRemap?: string;
   readonly durability?: "none" | "layer" | "strict";
 }
+
+const STDIN = 0;
 
 export class Session implements AsyncDisposable {
   readonly signal: AbortSignal;
@@ -33,9 +36,15 @@ export class Session implements AsyncDisposable {
     return this.#store;
   }
 
-  /** Standard input as bytes. @throws VarveError `conflict` when it is a terminal, where nobody types a tar */
+  /**
+   * Standard input as bytes.
+   *
+   * @throws VarveError `conflict` when it is a terminal, where nobody types a tar, `unsupported` when it is a directory
+   */
   input(refusal: string): ByteSource {
     if (process.stdin.isTTY) throw new VarveError("conflict", refusal);
+    // Node would give a directory as an empty stream.
+    if (fstatSync(STDIN).isDirectory()) throw new VarveError("unsupported", "read standard input: is a directory");
     return abortable(process.stdin, this.signal);
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FileLock } from "../sys/lock.ts";
-import { defaultRoot, driversWithImages, locateDataRoot, makeDataRoot } from "./data-root.ts";
+import { defaultRoot, driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable } from "./data-root.ts";
 import { databaseOfRunningDockerd, refuseRunningDockerd } from "./dockerd.ts";
 
 let scratch: string;
@@ -24,6 +24,13 @@ describe("a data-root", () => {
     symlinkSync("real", join(scratch, "link"));
     expect(locateDataRoot(join(scratch, "link"), undefined).path).toBe(join(scratch, "real"));
     expect(locateDataRoot(join(scratch, "link/not/yet"), undefined).path).toBe(join(scratch, "real/not/yet"));
+  });
+
+  test("is neither nothing, as of a variable that is not set, nor a file", () => {
+    expect(() => locateDataRoot("", undefined)).toThrow("the data-root's path is empty");
+    writeFileSync(join(scratch, "file"), "");
+    const file = locateDataRoot(join(scratch, "file"), undefined);
+    expect(() => refuseUnreadable(file)).toThrow(`${file.path} is no data-root: not a directory`);
   });
 
   test("is made passable for its group, whatever the umask", () => {

@@ -25,9 +25,11 @@ export function defaultRoot(environment: NodeJS.ProcessEnv = process.env): strin
 /**
  * @param remap as dockerd's `--userns-remap`: `default`, `user[:group]` or `uid[:gid]`; the subordinate ids come from
  *   `/etc/subuid` and `/etc/subgid`, both under the user's name (FORMATS 6.9)
- * @throws VarveError `invalid-argument` when there is no such user or group, or the user has no subordinate ids
+ * @throws VarveError `invalid-argument` when the path is empty, as of a variable that is not set; when there is no such user
+ *   or group, or the user has no subordinate ids
  */
 export function locateDataRoot(root: string | undefined, remap: string | undefined): DataRoot {
+  if (root === "") throw new VarveError("invalid-argument", "the data-root's path is empty: name a directory");
   const base = realPath(root === undefined ? defaultRoot() : resolve(root));
   if (remap === undefined || remap === "") return { base, path: base, idMap: undefined };
   const idMap = remappedIDs(remap);
@@ -56,12 +58,18 @@ export function makeDataRoot({ base, path, idMap }: DataRoot): void {
 /** Where a data-root has what Docker's formats have no room for. */
 export const SIDE = "varve";
 
-/** @throws VarveError `permission` for a root that is somebody else's; one that is not there yet is fine */
+/**
+ * One that is not there yet is fine.
+ *
+ * @throws VarveError `permission` for a root that is somebody else's, `invalid-argument` for what is no directory
+ */
 export function refuseUnreadable({ path }: DataRoot): void {
   try {
     accessSync(join(path, "image"), constants.R_OK | constants.X_OK);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return;
+    if (errnoOf(error) === "ENOTDIR")
+      throw new VarveError("invalid-argument", `${path} is no data-root: not a directory`, { path }, error);
     throw errnoOf(error) === "EACCES"
       ? new VarveError("permission", `no permission to read ${path}: run as its owner, or name another root`, { path })
       : asVarveError(error);

@@ -75,7 +75,11 @@ describe("fileSource", () => {
 
   test("an absent file and a directory are coded errors, a fired signal too", async () => {
     await expect(text(fileSource(join(path, "no")))).rejects.toMatchObject({ code: "not-found" });
-    await expect(text(fileSource(path))).rejects.toMatchObject({ code: "system", details: { errno: "EISDIR" } });
+    await expect(text(fileSource(path))).rejects.toMatchObject({
+      code: "system",
+      message: `read ${path}: is a directory`,
+      details: { errno: "EISDIR", path },
+    });
     writeFileSync(join(path, "f"), "x");
     const signal = AbortSignal.abort("enough");
     await expect(text(fileSource(join(path, "f"), { signal }))).rejects.toMatchObject({

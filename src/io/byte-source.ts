@@ -1,7 +1,7 @@
 import { close, open, read, write } from "node:fs";
 import type { Writable } from "node:stream";
 import { promisify } from "node:util";
-import { asVarveError, VarveError } from "../errors.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 
 /**
  * Bytes on their way: every stage between asynchronous parts is an iterable of chunks, and a stage is a generator that
@@ -55,8 +55,17 @@ export async function* fileSource(
       if (typeof file !== "number") await closeFile(fd);
     }
   } catch (error) {
-    throw asVarveError(error);
+    throw namingFile(asVarveError(error), file);
   }
+}
+
+/** A read that fails knows its descriptor only. */
+function namingFile(error: unknown, file: string | Buffer | number): unknown {
+  if (typeof file === "number" || !isVarveError(error)) return error;
+  const { code, message, details } = error;
+  if (details.errno === undefined || details.path !== undefined) return error;
+  const text = details.errno === "EISDIR" ? `read ${file}: is a directory` : `${message} '${file}'`;
+  return new VarveError(code, text, { ...details, path: file.toString() }, error);
 }
 
 const openFile = promisify(open);

@@ -20,6 +20,11 @@ import {
 const HEX = "0123456789abcdef".repeat(4);
 const DIGEST = `sha256:${HEX}` as const;
 
+test("an error has the text that the user typed", () => {
+  for (const text of ["", "a b", "a:b:c", `x@sha256:${"0".repeat(32)}`, "a".repeat(300), "Upper"])
+    expect(() => parseNormalized(text)).toThrow(expect.objectContaining({ details: { text } }));
+});
+
 describe("normalisation", () => {
   test.each([
     ["ubuntu", "docker.io/library/ubuntu", "ubuntu", "ubuntu:latest"],

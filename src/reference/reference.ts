@@ -41,7 +41,7 @@ export function parseNormalized(text: string): Reference {
   const colon = remainder.indexOf(":");
   const name = colon < 0 ? remainder : remainder.slice(0, colon);
   if (name.toLowerCase() !== name) throw invalid(text, "invalid reference format: repository name must be lowercase");
-  return parseReference(`${domain}/${remainder}`);
+  return parse(`${domain}/${remainder}`, text);
 }
 
 /** What a name on a command line can mean before any store is asked: exactly one image ID, or a reference. */
@@ -66,15 +66,20 @@ export function parseAny(text: string): Named {
  * @throws VarveError `invalid-reference` with Docker's text
  */
 export function parseReference(text: string): Reference {
+  return parse(text, text);
+}
+
+/** @param given what the user typed, for errors */
+function parse(text: string, given: string): Reference {
   const parts = matchReference(text);
-  if (parts === undefined) throw invalid(text, whyNoReference(text));
+  if (parts === undefined) throw invalid(given, whyNoReference(text));
   if (parts.path.length > MAX_PATH_LENGTH)
-    throw invalid(text, `repository name must not be more than ${MAX_PATH_LENGTH} characters`);
+    throw invalid(given, `repository name must not be more than ${MAX_PATH_LENGTH} characters`);
   return {
     domain: parts.domain,
     path: parts.path,
     ...(parts.tag !== undefined && { tag: parts.tag }),
-    ...(parts.digest !== undefined && { digest: digestIn(text, parts.digest) }),
+    ...(parts.digest !== undefined && { digest: digestIn(given, parts.digest) }),
   };
 }
 

@@ -1,8 +1,7 @@
-import { statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { VarveError } from "../../errors.ts";
-import type { ByteSource } from "../../io/byte-source.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
-import { nameInput } from "../input-fault.ts";
+import { nameInput, statInput } from "../input.ts";
 import { addExamples, addJson, repeatable } from "../options.ts";
 
 interface Options {
@@ -42,9 +41,10 @@ export const importing: CliCommand = documentCommand<Options, { readonly id: str
   text: ({ id }) => `${id}\n`,
 });
 
-function existing(file: string): string | ByteSource {
-  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return file;
-  if (/^https?:\/\//.test(file))
+function existing(file: string): string {
+  if (/^https?:\/\//.test(file) && !existsSync(file))
     throw new VarveError("unsupported", `varve fetches nothing: download ${file}, then import the file`, { file });
-  throw new VarveError("not-found", `open ${file}: no such file or directory`, { file });
+  if (!statInput(file).isDirectory()) return file;
+  const message = `read ${file}: is a directory: use 'tar -C DIRECTORY -c . | varve import -'`;
+  throw new VarveError("unsupported", message, { file });
 }

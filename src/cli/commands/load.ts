@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
 import type { LoadEvent } from "../../archive/load.ts";
-import { VarveError } from "../../errors.ts";
 import type { ImageID } from "../../image/image.ts";
 import { fromCallback } from "../callback-stream.ts";
 import { type CliCommand, streamCommand } from "../command.ts";
-import { nameInput } from "../input-fault.ts";
+import { nameInput, statInput } from "../input.ts";
 import { addExamples, addJson } from "../options.ts";
 
 interface Options {
@@ -33,8 +31,7 @@ export const load: CliCommand = streamCommand<Options, Event>({
   async *items({ options, session }) {
     const source =
       options.input ?? session.input("requested load from stdin, but stdin is a terminal: use -i FILE or a pipe");
-    if (typeof source === "string" && !existsSync(source))
-      throw new VarveError("not-found", `open ${source}: no such file or directory`, { path: source });
+    if (typeof source === "string") statInput(source);
     const store = await session.store();
     const ids: ImageID[] = [];
     let untagged = false;
