@@ -45,6 +45,7 @@ function makeRoot(): void {
   root = join(scratch, `${roots++}`);
   made = makeLargeRoot(root, { images: 29, driver: DRIVER, trees: false });
   mkdirSync(join(root, "varve"));
+  for (const path of [layerFile(16, 3, "size"), content(19)]) utimesSync(path, LONG_AGO, LONG_AGO);
 }
 
 const indexFile = (): string => join(root, "varve", `index-${DRIVER}`);
@@ -251,11 +252,16 @@ function damaged(bytes: Buffer): Buffer {
   return bytes;
 }
 
+/** To what `makeRoot` set them. */
 function restore(path: string, change: () => void): void {
-  const { atime, mtime } = statSync(path);
+  const { mtimeMs } = statSync(path);
   change();
-  utimesSync(path, atime, mtime);
+  utimesSync(path, LONG_AGO, LONG_AGO);
+  expect(statSync(path).mtimeMs).toBe(mtimeMs);
 }
+
+/** Whole seconds, so that setting them again is exact. */
+const LONG_AGO = 1_600_000_000;
 
 function damageQuietly(path: string): void {
   restore(path, () => writeFileSync(path, damaged(readFileSync(path))));

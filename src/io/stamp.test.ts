@@ -17,18 +17,24 @@ import { isSettled, stampOf } from "./stamp.ts";
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "varve-stamp-"));
-  for (const name of NAMES) writeFileSync(at(name), "12345");
+  for (const name of NAMES) {
+    writeFileSync(at(name), "12345");
+    utimesSync(at(name), LONG_AGO, LONG_AGO);
+  }
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const NAMES = ["a", "b"];
 const at = (name: string): string => join(directory, name);
 
-/** Times that the clock's tick cannot hide, and that were there before. */
+/** Whole seconds, so that setting them again is exact. */
+const LONG_AGO = 1_600_000_000;
+
 function withOldTimes(change: () => void): void {
-  const { atime, mtime } = statSync(at("b"));
+  const { mtimeMs } = statSync(at("b"));
   change();
-  utimesSync(at("b"), atime, mtime);
+  utimesSync(at("b"), LONG_AGO, LONG_AGO);
+  expect(statSync(at("b")).mtimeMs).toBe(mtimeMs);
 }
 
 describe("a stamp", () => {
