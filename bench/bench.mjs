@@ -24,7 +24,7 @@ ${CASES.map(({ name, title }) => `  ${name.padEnd(14)} ${title}`).join("\n")}
 
 Options:
   --rounds <n>       Rounds, in each of which every subject has its turn (default: 5)
-  --dir <dir>        Where inputs are kept and stores made; needs up to 30 GB (default: ${join(tmpdir(), "varve-bench")})
+  --dir <dir>        Where inputs are kept and stores made; needs up to 40 GB (default: ${join(tmpdir(), "varve-bench")})
   --node <program>   A Node to run Varve on; may be repeated (default: Node 20 and 24, from npm if need be)
   --dist <dir>       Where Varve is built (default: dist)
   --markdown <file>  Write the report there too
@@ -56,7 +56,12 @@ if (process.getuid?.() !== 0) fail("this needs root: layers have owners and devi
 const dir = resolve(options.dir);
 mkdirSync(dir, { recursive: true });
 const homes = new Homes(dir);
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => cleanUp().finally(() => process.exit(130)));
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.once(signal, () => {
+    interrupted = true;
+    cleanUp().finally(() => process.exit(130));
+  });
 
 const { peers, missing } = findPeers();
 for (const name of missing) console.error(`${name} is not installed and is left out`);
@@ -103,10 +108,12 @@ async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_
       const [{ work }, row] = [contestants[turn], table.rows[turn]];
       if (row.failure !== undefined) continue;
       try {
+        await goOn();
         const { seconds, cpu, peak } = await work(round === 0 ? proof : undefined);
         row.runs.push({ seconds, cpu, peak });
         console.error(`${name}, round ${round + 1}: ${row.name}: ${seconds.toFixed(3)} s`);
       } catch (error) {
+        await goOn();
         row.failure = `failed: ${String(error instanceof Error ? error.message : error).split("\n")[0]}`;
         console.error(`${name}: ${row.name} ${error}`);
       }
@@ -118,6 +125,11 @@ async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_
     table.verdicts.push({ text, met: verdict?.met, found: verdict?.found ?? "" });
   }
   return table;
+}
+
+/** For ever, once a signal has ended it all: the rest of the program must not begin anything. */
+async function goOn() {
+  if (interrupted) await new Promise(() => {});
 }
 
 async function cleanUp() {

@@ -36,7 +36,13 @@ export async function startDaemon({
   const isRunning = () => daemon.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null;
   const tree = new ProcessTree(daemon.pid);
 
-  const close = async () => {
+  /** @type {Promise<void> | undefined} */
+  let closing;
+  const close = () => {
+    closing ??= end();
+    return closing;
+  };
+  const end = async () => {
     if (isRunning()) daemon.kill("SIGTERM");
     await Promise.race([ended, sleep(30_000, undefined, { ref: false })]);
     if (isRunning()) daemon.kill("SIGKILL");

@@ -44,7 +44,8 @@ export class Homes {
 
   /** Discards everything, for good. */
   close() {
-    for (const home of this.#mounted) this.discard(home);
+    for (const home of this.#mounted) run("umount", "--lazy", home);
+    this.#mounted.clear();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
