@@ -19,8 +19,8 @@ const HELP = `Usage: npm run bench -- [OPTIONS] [CASE...]
 
 Measures Varve beside dockerd, podman, skopeo and ctr, where they are installed. As root, on an otherwise quiet machine.
 
-Cases (default: all; the start of a name stands for all that begin so):
-${CASES.map(({ name, title }) => `  ${name.padEnd(14)} ${title}`).join("\n")}
+Cases (default: all; tiny stands for all that begin with "tiny-", and so on):
+${CASES.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join("\n")}
 
 Options:
   --rounds <n>       Rounds, in each of which every subject has its turn (default: 5)

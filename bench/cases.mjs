@@ -79,7 +79,7 @@ export const CASES = [
     name: "many",
     title: "500 images in one archive into an empty store",
     goals: each((varve) => [faster(varve, 3)]),
-    contenders: (context) => loads(only(context, ...DOCKERS, "podman", "ctr"), context.inputs.many(500)),
+    contenders: (context) => loads(only(context, ...DOCKERS), context.inputs.many(500)),
     after: ({ stores, inputs }) => stores.forget(inputs.many(500)),
   },
   {
@@ -122,13 +122,13 @@ function tiny(verb) {
 /** What load and save cost as the image grows: nothing but its bytes. @param {keyof typeof SIZES} size @returns {Case[]} */
 function growth(size) {
   return /** @type {const} */ (["load", "save"]).map((verb) => ({
-    name: `${verb}-${size}`,
-    title: `an image of ${size.replace(/(?=[MG])/, " ")}`,
+    name: `grow-${verb}-${size}`,
+    title: `${verb} of an image of ${size.replace(/(?=[MG])/, " ")}`,
     most: 3,
     goals: each((varve) => [
       underMemory(varve, 200),
       ...(size === "4GB"
-        ? [linear(varve, { from: `${verb}-400MB`, units: [SIZES["400MB"], SIZES["4GB"]], limit: 1.2 })]
+        ? [linear(varve, { from: `grow-${verb}-400MB`, units: [SIZES["400MB"], SIZES["4GB"]], limit: 1.2 })]
         : []),
     ]),
     contenders: (context) => {
