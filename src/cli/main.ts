@@ -5,6 +5,7 @@ import { errnoOf, VarveError } from "../errors.ts";
 import { buildProgram } from "./program.ts";
 import { reportFailure } from "./report.ts";
 import { Session } from "./session.ts";
+import { unwritable } from "./unwritable.ts";
 
 /** What a shell adds to the number of the signal that ended a program. */
 const SIGNALLED = 128;
@@ -20,9 +21,11 @@ for (const name of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[])
     controller.abort(new VarveError("cancelled", "interrupted"));
   });
 let outputClosed = false;
-process.stdout.on("error", () => {
-  outputClosed = true;
-  controller.abort(new VarveError("cancelled", "nobody reads the output"));
+process.stdout.on("error", (error) => {
+  outputClosed = errnoOf(error) === "EPIPE";
+  controller.abort(
+    outputClosed ? new VarveError("cancelled", "nobody reads the output") : unwritable("standard output", error),
+  );
 });
 process.stderr.on("error", () => {}); // there is nobody left to tell
 

@@ -3,8 +3,9 @@
 import { randomInt } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { errnoOf, VarveError } from "../errors.ts";
 import { removeFile } from "../sys/remove-file.ts";
+import { unwritable } from "./unwritable.ts";
 
 /** As private as what `docker save -o` writes. */
 const MODE = 0o600;
@@ -18,16 +19,16 @@ const MODE = 0o600;
  * @throws VarveError
  */
 export async function writeWholeFile(path: string, write: (file: number) => Promise<number>): Promise<number> {
-  if (isSpecial(path)) return await writeTo(path, "w", write, () => {});
-  const draft = join(dirname(path), `.tmp-${basename(path)}${randomInt(2 ** 47)}`);
+  const draft = isSpecial(path) ? undefined : join(dirname(path), `.tmp-${basename(path)}${randomInt(2 ** 47)}`);
   try {
+    if (draft === undefined) return await writeTo(path, "w", write, () => {});
     return await writeTo(draft, "wx", write, (file) => {
       fsyncSync(file);
       renameSync(draft, path);
     });
   } catch (error) {
-    removeFile(draft);
-    throw asVarveError(error);
+    if (draft !== undefined) removeFile(draft);
+    throw unwritable(path, error);
   }
 }
 

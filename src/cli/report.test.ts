@@ -11,7 +11,7 @@ describe("a failure is told", () => {
 
   test("with what to do, unless the message says it", () => {
     expect(reportFailure(new VarveError("no-space", "write: no space left on device")).lines).toEqual([
-      "varve: write: no space left on device. Free some space, or choose another disk with --root.",
+      "varve: write: no space left on device. Free some space, or choose another disk.",
     ]);
     expect(reportFailure(new VarveError("permission", "mounting needs root")).lines).toEqual([
       "varve: mounting needs root",

@@ -48,7 +48,7 @@ function hintFor(error: VarveError, message: string): string | undefined {
 /** For errors whose message tells what is wrong but not what to do about it. */
 const HINTS: Partial<Readonly<Record<ErrorCode, string>>> = {
   permission: "Run it as root, or choose a data-root of your own with --root.",
-  "no-space": "Free some space, or choose another disk with --root.",
+  "no-space": "Free some space, or choose another disk.",
   "in-use": "Unmount it with 'varve umount' first.",
   corrupt: "Load the image again to replace what is damaged.",
 };

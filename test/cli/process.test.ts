@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -103,6 +103,21 @@ describe("a reader that goes away", () => {
       encoding: "utf8",
     });
     expect(told).toBe("141\n");
+  });
+});
+
+describe("an output without room", () => {
+  const told = "no space left on device. Free some space, or choose another disk.\n";
+
+  test.each([["images"], ["save", "big:1"], ["cat", "big:1:/zeros"]])("standard output of %j", async (...args) => {
+    const line = ["-c", `exec "$0" "$@" >/dev/full`, process.execPath, varvePath(), ...args];
+    const { status, stderr } = spawnSync("sh", line, { env: { ...process.env, ...environment }, encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: `varve: cannot write standard output: ${told}` });
+  });
+
+  test("a file", async () => {
+    const { status, error } = await varve(["save", "-o", "/dev/full", "big:1"], { environment });
+    expect({ status, error }).toEqual({ status: 1, error: `varve: cannot write /dev/full: ${told}` });
   });
 });
 
