@@ -69,31 +69,26 @@ const subjects = [...peers, ...varves(options.node ?? findNodes(dir), resolve(op
 const context = { inputs: new Inputs(dir), stores: new Stores(homes), subjects };
 /** @type {Map<string, Table>} */
 const tables = new Map();
+const machine = describeMachine(dir);
+const heading = `${machine.text} Subjects: ${subjects.map(({ name }) => name).join("; ")}. Rounds: ${rounds}.\n`;
+console.log(heading);
 try {
   for (const selected of CASES.filter(
     ({ name }) => positionals.length === 0 || positionals.some((p) => isNamed(name, p)),
-  ))
-    tables.set(selected.name, await runCase(selected));
+  )) {
+    const table = await runCase(selected);
+    tables.set(selected.name, table);
+    console.log(`${table}`);
+    keepReport();
+    selected.after?.(context);
+  }
 } finally {
   await cleanUp();
 }
-
-const machine = describeMachine(dir);
-const report = [
-  `${machine.text} Subjects: ${subjects.map(({ name }) => name).join("; ")}. Rounds: ${rounds}.`,
-  ...tables.values(),
-].join("\n\n");
-console.log(report);
-if (options.markdown !== undefined) writeFileSync(options.markdown, `${report}\n`);
-if (options.json !== undefined)
-  writeFileSync(
-    options.json,
-    `${JSON.stringify({ ...machine, rounds, tables: [...tables.values()] }, undefined, 1)}\n`,
-  );
 if ([...tables.values()].some(({ rows }) => rows.some(({ failure }) => failure !== undefined))) process.exitCode = 1;
 
 /** @param {import("./cases.mjs").Case} selected */
-async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_INFINITY, contenders, after }) {
+async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_INFINITY, contenders }) {
   const contestants = await contenders(context);
   const proof = new Proof();
   const table = new Table(
@@ -119,12 +114,19 @@ async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_
       }
     }
   }
-  after?.(context);
   for (const { text, judge } of goals) {
     const verdict = judge(table, tables);
     table.verdicts.push({ text, met: verdict?.met, found: verdict?.found ?? "" });
   }
   return table;
+}
+
+/** Writes the files again with every case, so that a run that breaks off leaves what it had. */
+function keepReport() {
+  const done = [...tables.values()];
+  if (options.markdown !== undefined) writeFileSync(options.markdown, [heading, ...done].join("\n"));
+  if (options.json !== undefined)
+    writeFileSync(options.json, `${JSON.stringify({ ...machine, rounds, tables: done }, undefined, 1)}\n`);
 }
 
 /** For ever, once a signal has ended it all: the rest of the program must not begin anything. */

@@ -37,14 +37,14 @@ export class Homes {
 
   /** @param {string} home */
   discard(home) {
-    run("umount", home);
+    run("umount", "--recursive", home); // podman leaves mounts of its own in it
     rmSync(home, { recursive: true });
     this.#mounted.delete(home);
   }
 
   /** Discards everything, for good. */
   close() {
-    for (const home of this.#mounted) run("umount", "--lazy", home);
+    for (const home of this.#mounted) run("umount", "--recursive", "--lazy", home);
     this.#mounted.clear();
     rmSync(this.#dir, { recursive: true, force: true });
   }

@@ -64,16 +64,7 @@ export class Table {
     const verdicts = this.verdicts.map(({ text, met, found }) => {
       return `- ${text}: ${met === undefined ? "not measured" : `${met ? "met" : "**not met**"}, ${found}`}`;
     });
-    return [
-      `### ${this.name}: ${this.title}`,
-      "",
-      head,
-      rule,
-      ...body,
-      "",
-      ...verdicts,
-      ...(verdicts.length > 0 ? [""] : []),
-    ].join("\n");
+    return [`### ${this.name}: ${this.title}`, "", head, rule, ...body, "", ...verdicts, ""].join("\n");
   }
 }
 
