@@ -5,7 +5,6 @@ import type { Image, ImageID } from "../image/image.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { Layer } from "../layer/layer.ts";
 import { canonicalString, familiarName, isNameOnly, parseAny, type Reference } from "../reference/reference.ts";
-import { tarLength } from "../tar/tar-length.ts";
 import type { ImageSource, SourceImage, SourceLayer, Stores, StreamOptions } from "./archive.ts";
 import { leaveLayer } from "./held-layer.ts";
 
@@ -69,8 +68,8 @@ function holdLayers({ diffIDs }: Image, { layers }: Stores, held: Layer[]): Sour
 
 function sourceLayer(layer: Layer, diffID: DiffID): SourceLayer {
   let size: Promise<number> | undefined;
-  const tarSize = (): Promise<number> => {
-    size ??= tarLength(layer.splitStream());
+  const tarSize = (signal?: AbortSignal): Promise<number> => {
+    size ??= layer.tarSize({ signal });
     return size;
   };
   return {

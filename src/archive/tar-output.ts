@@ -2,7 +2,7 @@ import { ftruncateSync, writeSync } from "node:fs";
 import { asVarveError } from "../errors.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { FirstFailure } from "../layer/first-failure.ts";
-import { wrongSize } from "../layer/tar-jobs.ts";
+import { type TarPlace, wrongSize } from "../layer/tar-jobs.ts";
 import { fromText } from "../sys/byte-string.ts";
 import { type Header, newHeader, TYPE } from "../tar/header.ts";
 import { END_OF_ARCHIVE, encodeHeader, paddingOf } from "../tar/writer.ts";
@@ -31,9 +31,8 @@ export interface ArchivePlan {
 
 /** Writes a tar straight from its members; a layer's tar is rebuilt while it is written. */
 export async function* streamTar({ members, style }: ArchivePlan, options: SinkOptions = {}): ByteSource {
-  for (const member of members) {
+  for await (const { member, size } of measured(members, options.signal)) {
     throwIfCancelled(options.signal);
-    const size = await sizeOf(member, options.signal);
     yield encodeHeader(headerOf(member, size, style));
     if (member.kind === "file") yield member.bytes;
     else if (member.kind === "layer") yield* layerBytes(member.layer, size, options);
@@ -43,8 +42,8 @@ export async function* streamTar({ members, style }: ArchivePlan, options: SinkO
 }
 
 /**
- * Writes the same tar to a regular file, from its beginning. Where everything lies is known before the layers are
- * written, so that several are written at a time.
+ * Writes the same tar to a regular file, from its beginning. Where a layer lies is known as soon as those before it were
+ * measured, so that several are written at a time.
  *
  * @returns its size. When it fails the file holds anything, and nobody writes to it any more.
  */
@@ -53,52 +52,49 @@ export async function placeTar(
   file: number,
   { signal, onLayer }: SinkOptions = {},
 ): Promise<number> {
-  const sizes = await Promise.all(members.map((member) => sizeOf(member, signal)));
-  const output = new Placed(file);
-  const layers: { readonly layer: SourceLayer; readonly offset: number; readonly size: number }[] = [];
-  for (const [i, member] of members.entries()) {
-    const size = sizes[i]!;
-    output.add(encodeHeader(headerOf(member, size, style)));
-    if (member.kind === "file") output.add(member.bytes);
-    else if (member.kind === "layer") layers.push({ layer: member.layer, offset: output.skip(size), size });
-    output.add(paddingOf(size));
-  }
-  output.add(END_OF_ARCHIVE);
-  output.end();
   using failure = new FirstFailure(signal);
-  // The largest first, so that none of them is left to one thread in the end.
-  const writing = layers
-    .sort((a, b) => b.size - a.size)
-    .map((placed) => failure.watch(placeLayer(placed, file, { signal: failure.signal, onLayer })));
-  await Promise.allSettled(writing);
+  const options = { signal: failure.signal, onLayer };
+  const writing: Promise<void>[] = [];
   try {
+    const gaps = new Gaps(file);
+    for await (const { member, size } of measured(members, failure.signal)) {
+      throwIfCancelled(failure.signal);
+      gaps.add(encodeHeader(headerOf(member, size, style)));
+      if (member.kind === "file") gaps.add(member.bytes);
+      else if (member.kind === "layer")
+        writing.push(failure.watch(placeLayer(member.layer, { fd: file, offset: gaps.leave(size), size }, options)));
+      gaps.add(paddingOf(size));
+    }
+    gaps.add(END_OF_ARCHIVE);
+    const length = gaps.end();
     await Promise.all(writing);
+    return length;
   } catch (error) {
     throw failure.or(error);
+  } finally {
+    failure.stop();
+    await Promise.allSettled(writing);
   }
-  return output.size;
 }
 
-async function placeLayer(
-  { layer, offset, size }: { readonly layer: SourceLayer; readonly offset: number; readonly size: number },
-  file: number,
-  { signal, onLayer }: SinkOptions,
-): Promise<void> {
+async function placeLayer(layer: SourceLayer, place: TarPlace, options: SinkOptions): Promise<void> {
+  const { signal, onLayer } = options;
   const { diffID, label } = layer;
-  const onBytes = (current: number): void => onLayer?.({ kind: "layer", label, diffID, current, total: size });
+  const { fd, offset, size } = place;
   if (layer.writeTar !== undefined) {
-    await layer.writeTar({ fd: file, offset, size }, { signal, onBytes });
+    const onBytes = (current: number): void => onLayer?.({ kind: "layer", label, diffID, current, total: size });
+    await layer.writeTar(place, { signal, onBytes });
     return;
   }
   let current = 0;
-  for await (const chunk of layerBytes(layer, size, { signal, onLayer })) {
-    writeAt(file, chunk, offset + current);
+  for await (const chunk of layerBytes(layer, size, options)) {
+    writeAt(fd, chunk, offset + current);
     current += chunk.length;
   }
 }
 
 /** What lies between the layers of a file, gathered to as few writes as there are gaps. */
-class Placed {
+class Gaps {
   readonly #file: number;
   #gathered: Uint8Array[] = [];
   #written = 0;
@@ -108,31 +104,28 @@ class Placed {
     this.#file = file;
   }
 
-  get size(): number {
-    return this.#written + this.#length;
-  }
-
   add(bytes: Uint8Array): void {
     this.#gathered.push(bytes);
     this.#length += bytes.length;
   }
 
-  /** Leaves room. @returns where */
-  skip(size: number): number {
+  /** Leaves room for a layer. @returns where */
+  leave(size: number): number {
     this.#flush();
     const offset = this.#written;
     this.#written += size;
     return offset;
   }
 
-  /** Gives the file its size, whatever it had. */
-  end(): void {
+  /** Gives the file its size, whatever it had. @returns that */
+  end(): number {
     this.#flush();
     try {
       ftruncateSync(this.#file, this.#written);
     } catch (error) {
       throw asVarveError(error);
     }
+    return this.#written;
   }
 
   #flush(): void {
@@ -149,6 +142,32 @@ function writeAt(file: number, bytes: Uint8Array, offset: number): void {
     for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, offset + at);
   } catch (error) {
     throw asVarveError(error);
+  }
+}
+
+/** Each member with its size. The next layer is measured while one is taken. */
+async function* measured(
+  members: readonly OutputMember[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ readonly member: OutputMember; readonly size: number }> {
+  const ahead = members.filter((member) => member.kind === "layer");
+  const begun = new Map<OutputMember, Promise<number>>();
+  const measureNext = (): void => {
+    const member = ahead.shift();
+    if (member === undefined) return;
+    const size = sizeOf(member, signal);
+    size.catch(() => {}); // told when it is that member's turn
+    begun.set(member, size);
+  };
+  try {
+    measureNext();
+    for (const member of members) {
+      const size = await (begun.get(member) ?? sizeOf(member, signal));
+      if (begun.delete(member)) measureNext();
+      yield { member, size };
+    }
+  } finally {
+    await Promise.allSettled(begun.values());
   }
 }
 

@@ -1,7 +1,6 @@
 import { type ChainID, type DiffID, extendChain } from "../digest/chain-id.ts";
 import { VarveError } from "../errors.ts";
 import type { Layer } from "../layer/layer.ts";
-import { tarLength } from "../tar/tar-length.ts";
 
 /** Where one layer's tar lies in the whole. */
 export interface TarPart {
@@ -54,7 +53,7 @@ export class ImageTar implements AsyncDisposable {
       let offset = 0;
       for (const layer of layers) {
         const { diffID, chainID } = layer;
-        const size = lengths.get(diffID) ?? (await tarLength(layer.splitStream()));
+        const size = lengths.get(diffID) ?? (await layer.tarSize());
         lengths.set(diffID, size);
         parts.push({ diffID, chainID, offset, size });
         offset += size;

@@ -5,7 +5,7 @@ import type { ByteSource } from "../io/byte-source.ts";
 import { collect } from "./collect.ts";
 import type { Descriptor, Layer, ReleasedLayer } from "./layer.ts";
 import type { LayerEntry } from "./layer-table.ts";
-import { layerTar, type WriteTarOptions, writeLayerTar } from "./layer-tar.ts";
+import { layerTar, layerTarSize, type WriteTarOptions, writeLayerTar } from "./layer-tar.ts";
 import { type StoreContext, vanished } from "./store-context.ts";
 import type { TarPlace } from "./tar-jobs.ts";
 
@@ -50,6 +50,11 @@ export class LayerHandle implements Layer {
   async *tarStream(options: { signal?: AbortSignal | undefined } = {}): ByteSource {
     this.#checkAlive();
     yield* layerTar(this.#entry, this.#context, options.signal);
+  }
+
+  async tarSize(options: { signal?: AbortSignal | undefined } = {}): Promise<number> {
+    this.#checkAlive();
+    return await layerTarSize(this.#entry, this.#context, options.signal);
   }
 
   async writeTar(place: TarPlace, options: WriteTarOptions = {}): Promise<void> {

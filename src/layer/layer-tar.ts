@@ -4,6 +4,7 @@ import { asVarveError, isVarveError } from "../errors.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { sharedWindows, WindowTaker } from "../pool/windows.ts";
 import { ASSEMBLER_WINDOW, assemble, readSplit } from "../tar/assemble.ts";
+import { tarLength } from "../tar/tar-length.ts";
 import { FirstFailure } from "./first-failure.ts";
 import type { LayerInfo } from "./layer.ts";
 import { type StoreContext, vanished } from "./store-context.ts";
@@ -32,6 +33,18 @@ export async function* layerTar(layer: LayerInfo, context: StoreContext, signal?
   }
 }
 
+/** How long the tar is, from the tar-split alone. */
+export async function layerTarSize(layer: LayerInfo, context: StoreContext, signal?: AbortSignal): Promise<number> {
+  try {
+    const helped = helpFor(layer, context, writingLane);
+    if (helped === undefined) return await tarLength(context.metadata.splitStream(layer.chainID));
+    const input = { split: helped.plan.split };
+    return await helped.lane.run("measure", input, { signal, weight: Number.POSITIVE_INFINITY });
+  } catch (error) {
+    throw explained(error, layer, context);
+  }
+}
+
 export interface WriteTarOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told now and then how many bytes were written. */
@@ -47,25 +60,36 @@ export async function writeLayerTar(
 ): Promise<void> {
   const { chainID, diffID, cacheID } = layer;
   try {
-    const helped = helpFor(layer, context, workerLane);
+    const helped = helpFor(layer, context, writingLane);
     if (helped !== undefined) {
       const input = { layer: { chainID, diffID, cacheID }, plan: helped.plan, place };
       try {
-        return await helped.lane.run("write", input, { signal, onNote: onBytes });
+        return await helped.lane.run("write", input, { signal, onNote: onBytes, weight: place.size });
       } catch (error) {
         if (!helped.mayBeBelow(error)) throw error;
       }
     }
-    const writer = new PlaceWriter(layer, place);
-    for await (const chunk of assembledHere(layer, context)) {
-      throwIfCancelled(signal);
-      onBytes?.(writer.write(chunk));
-    }
-    writer.end();
+    await inTurn(async () => {
+      const writer = new PlaceWriter(layer, place);
+      for await (const chunk of assembledHere(layer, context)) {
+        throwIfCancelled(signal);
+        onBytes?.(writer.write(chunk));
+      }
+      writer.end();
+    });
   } catch (error) {
     throw explained(error, layer, context);
   }
 }
+
+/** One after the other: beside each other they would only take more memory. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = lastTurn.then(work);
+  lastTurn = turn.catch(() => {});
+  return turn;
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve();
 
 /** The bytes, verified file by file only. */
 async function* assembled(layer: LayerInfo, context: StoreContext, signal: AbortSignal | undefined): ByteSource {
@@ -138,6 +162,13 @@ function helpFor(
     plan: { split: metadata.splitPath(chainID), directory },
     mayBeBelow: (error) => stacked && (isVarveError(error, "not-found") || isVarveError(error, "system")),
   };
+}
+
+/** More of them would take more memory than a save is to have. */
+const MOST_WRITERS = 4;
+
+function writingLane(threads: number | undefined): WorkerLane | undefined {
+  return workerLane(threads, MOST_WRITERS);
 }
 
 /** Bytes of files from which on a layer is worth a new thread, or one that is there; measured on two cores. */

@@ -57,6 +57,8 @@ export interface Layer extends LayerInfo, AsyncDisposable {
    *   `cancelled` when the signal aborts
    */
   tarStream(options?: { signal?: AbortSignal | undefined }): ByteSource;
+  /** How long that tar is, from its tar-split alone. */
+  tarSize(options?: { signal?: AbortSignal | undefined }): Promise<number>;
   /**
    * Puts the same tar into a part of a file, `place.size` bytes at `place.offset`. Several layers may be written at a
    * time. A part whose layer failed holds anything.

@@ -7,6 +7,7 @@ import { fileSource } from "../io/byte-source.ts";
 import type { Task } from "../pool/pool.ts";
 import { type SharedWindows, WindowFiller } from "../pool/windows.ts";
 import { assemble, readSplit } from "../tar/assemble.ts";
+import { tarLength } from "../tar/tar-length.ts";
 
 /** Which layer it is, for verifying it and for the errors. */
 export interface LayerIdentity {
@@ -31,6 +32,11 @@ export interface TarPlace {
 
 /** How the workers give layers back. */
 export const tarJobs = {
+  /** How long the tar is. */
+  async measure({ split }: { split: string }): Promise<number> {
+    return await tarLength(fileSource(split));
+  },
+
   /** Puts the tar together for another thread, which is to verify its DiffID. Each file is verified by its CRC. */
   async assemble({ plan, windows }: { plan: TarPlan; windows: SharedWindows }, task: Task): Promise<void> {
     const filler = new WindowFiller(windows, task);

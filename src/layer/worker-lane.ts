@@ -11,13 +11,14 @@ export type WorkerLane = Lane<WorkerJobs>;
  * A way to the workers, which all stores of the process share.
  *
  * @param threads how many layers' worth of work may go on at a time; 0 for none
+ * @param most what the caller's kind of work is to have at most
  * @returns `undefined` when there are to be no workers, or none can be started: a worker needs the built file beside
  *   this one, which is not there where the sources run as TypeScript, or inside a bundle
  */
-export function workerLane(threads: number = DEFAULT_THREADS): WorkerLane | undefined {
+export function workerLane(threads: number = DEFAULT_THREADS, most: number = threads): WorkerLane | undefined {
   if (!canHaveWorkers(threads)) return undefined;
   pool ??= new WorkerPool(ENTRY);
-  return pool.lane(threads);
+  return pool.lane(Math.min(threads, most));
 }
 
 /**

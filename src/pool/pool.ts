@@ -16,6 +16,8 @@ export interface Task {
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Of the jobs that wait, the one that has most of it goes first; those that have the same in their order. 0 unless said. */
+  readonly weight?: number | undefined;
   /** Told what the job notes. What it throws ends the job. */
   readonly onNote?: ((value: number) => void) | undefined;
 }
@@ -25,7 +27,7 @@ export interface RunOptions {
  * what is idle; `serve.ts` is the other end, in the worker; `wire.ts` is what passes between. What the jobs do is said
  * by the entry file, which lives with whoever needs them.
  *
- * A worker has one job at a time, the others wait in the order in which they came. Files go to a worker by descriptor,
+ * A worker has one job at a time, the others wait, the weightiest first. Files go to a worker by descriptor,
  * which all threads of a process share; no content passes between threads. Workers start when there is a job for them,
  * end after some idle seconds, and do not keep the process alive in between.
  *
@@ -62,7 +64,12 @@ export class WorkerPool<J extends Jobs> {
     };
   }
 
-  async #run(lane: LaneState, job: string, input: unknown, { signal, onNote }: RunOptions): Promise<unknown> {
+  async #run(
+    lane: LaneState,
+    job: string,
+    input: unknown,
+    { signal, onNote, weight = 0 }: RunOptions,
+  ): Promise<unknown> {
     throwIfCancelled(signal);
     const flag = new Int32Array(new SharedArrayBuffer(4));
     let leave = (): void => {};
@@ -73,13 +80,14 @@ export class WorkerPool<J extends Jobs> {
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await new Promise((resolve, reject) => {
-        const waiting: Waiting = { lane, call: { job, input, flag }, onNote, resolve, reject };
+        const waiting: Waiting = { lane, weight, call: { job, input, flag }, onNote, resolve, reject };
         leave = () => {
           if (!this.#queue.includes(waiting)) return;
           this.#queue = this.#queue.filter((other) => other !== waiting);
           reject(signal?.reason);
         };
-        this.#queue.push(waiting);
+        const behind = this.#queue.findIndex((other) => other.weight < weight);
+        this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, waiting);
         this.#dispatch();
       });
     } catch (error) {
@@ -141,6 +149,7 @@ interface LaneState {
 
 interface Waiting {
   readonly lane: LaneState;
+  readonly weight: number;
   readonly call: Call;
   readonly onNote: ((value: number) => void) | undefined;
   resolve(value: unknown): void;

@@ -159,7 +159,7 @@ export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenera
 }
 
 /** Bytes that are unpacked at once. Each time costs a way to another thread and back. */
-const UNPACKED = 1 << 19;
+const UNPACKED = 1 << 18;
 
 /** zlib still reads a chunk when it asks for the next one. */
 async function* copiesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

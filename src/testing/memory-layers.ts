@@ -5,6 +5,7 @@ import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import type { Layer, LayerInfo, ReleasedLayer } from "../layer/layer.ts";
 import { Disassembler } from "../tar/disassemble.ts";
+import { tarLength } from "../tar/tar-length.ts";
 
 /**
  * Layers in memory, with the references of a layer store, for tests of what is built on layers. Their payloads lie in
@@ -73,6 +74,7 @@ export class MemoryLayers {
       ...layer.info,
       totalSize: () => this.#totalSize(chain),
       tarStream: () => this.#read(chain),
+      tarSize: () => tarLength(this.#split(chain)),
       writeTar: () => Promise.reject(new VarveError("unsupported", "layers in memory are only read")),
       splitStream: () => this.#split(chain),
       content: () => Promise.reject(new VarveError("unsupported", "layers in memory have no files")),
