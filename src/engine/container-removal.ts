@@ -10,18 +10,25 @@ export interface RemoveContainerOptions {
   readonly dryRun?: boolean | undefined;
 }
 
-/** Deletes a container: its writable layer first, then its record, so that a failure leaves one that can be seen. */
+/**
+ * Deletes a container: its writable layer first, then its record, so that a failure leaves one that can be seen.
+ *
+ * @returns its id
+ */
 export async function removeContainer(
   workspace: Workspace,
   name: string,
   options: RemoveContainerOptions,
-): Promise<void> {
+): Promise<string> {
   const { layers, containers, events } = workspace;
   const { container, layer } = await workspace.read(() => {
     const container = findRemovable(workspace, name, options);
     return { container, layer: layers.hasRW(container.id) ? layers.getRW(container.id) : undefined };
   });
-  if (options.dryRun === true) return;
+  if (options.dryRun === true) {
+    if (workspace.isContainerHeld(container.id)) throw inUse(container);
+    return container.id;
+  }
   const doubts: Disposable[] = [];
   const check = (): void => {
     findRemovable(workspace, container.id, options);
@@ -39,6 +46,7 @@ export async function removeContainer(
     for (const doubt of doubts) doubt[Symbol.dispose]();
     events.append({ type: "container", action: "destroy", id: container.id, attributes: { name: container.name } });
   });
+  return container.id;
 }
 
 function findRemovable({ containers }: Workspace, name: string, { force }: RemoveContainerOptions): Container {

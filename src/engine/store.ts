@@ -406,11 +406,12 @@ export class Store implements AsyncDisposable {
    *
    * @param options.force also when its record says that it runs
    * @param options.dryRun only tells, by not failing, that it could be deleted
+   * @returns its id
    */
   removeContainer(
     name: string,
     options: { force?: boolean | undefined; dryRun?: boolean | undefined } = {},
-  ): Promise<void> {
+  ): Promise<string> {
     return this.#long(() => removeContainer(this.#workspace, name, options));
   }
 

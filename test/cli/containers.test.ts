@@ -155,6 +155,11 @@ describe.skipIf(lack)(`containers as root${lack ?? ""}`, () => {
       output: expect.stringMatching(/base:1 +"\/bin\/sh" .* Created +work\n$/),
     });
     expect(await run(["rm", "--dry-run", "work"])).toMatchObject({ output: "Would remove: work\n" });
+    expect(await run(["rm", "--dry-run", "work", "work"])).toEqual({
+      status: 1,
+      output: "Would remove: work\n",
+      error: "varve: No such container: work. 'varve df -v' lists what there is.\n",
+    });
     expect(await run(["rm", "work", "gone"])).toEqual({
       status: 1,
       output: "work\n",

@@ -1,3 +1,4 @@
+import { VarveError } from "../../errors.ts";
 import { type CliCommand, streamCommand, throwAll } from "../command.ts";
 import { addDryRun, addExamples, addJson } from "../options.ts";
 
@@ -19,10 +20,14 @@ export const rm: CliCommand = streamCommand<Options, { readonly removed: string 
   async *items({ args, options, session }) {
     const store = await session.store();
     const failures: unknown[] = [];
+    const planned = new Set<string>();
     for (const name of args) {
       session.signal.throwIfAborted();
       try {
-        await store.removeContainer(name, { force: options.force, dryRun: options.dryRun });
+        const id = await store.removeContainer(name, { force: options.force, dryRun: options.dryRun });
+        // The real run would not find it a second time.
+        if (planned.has(id)) throw new VarveError("not-found", `No such container: ${name}`, { name });
+        planned.add(id);
         yield { removed: name };
       } catch (error) {
         failures.push(error);
