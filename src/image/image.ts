@@ -40,12 +40,13 @@ export interface ImageOutline {
 /**
  * Reads an image's bytes.
  *
+ * @param id the ID that they are known to have
  * @throws VarveError `invalid-archive`
  */
-export function parseImage(raw: Uint8Array): Image {
+export function parseImage(raw: Uint8Array, id: ImageID = digestOf(raw)): Image {
   const config = parseImageConfig(raw);
   const diffIDs = config.rootfs.diffIDs ?? [];
-  return { id: digestOf(raw), raw: Buffer.from(raw), config, diffIDs, chainID: chainIDOf(diffIDs) };
+  return { id, raw: Buffer.from(raw), config, diffIDs, chainID: chainIDOf(diffIDs) };
 }
 
 export function outlineOf({ id, chainID, config: { created, os, config } }: Image): ImageOutline {

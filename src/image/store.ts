@@ -113,7 +113,7 @@ export class ImageStore {
    * @throws VarveError `not-found`; `corrupt` or `invalid-archive` when its bytes are not what they were
    */
   get(id: ImageID): Image {
-    return parseImage(this.#backend.get(id));
+    return parseImage(this.#backend.get(id), id);
   }
 
   /**
@@ -254,7 +254,7 @@ export class ImageStore {
     const recalled = stamp === undefined ? undefined : this.#index?.recall(id, stamp);
     if (recalled !== undefined) return { stamp, ...recalled };
     try {
-      const outline = outlineOf(parseImage(this.#backend.get(id)));
+      const outline = outlineOf(parseImage(this.#backend.get(id), id));
       const parent = this.#metadata.parent(id);
       if (stamp !== undefined) this.#index?.note(id, stamp, { outline, parent });
       return { stamp, outline, parent };

@@ -7,7 +7,7 @@ import { randomID } from "../digest/random-id.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import type { RecordIndex } from "../io/record-index.ts";
-import { stampOf } from "../io/stamp.ts";
+import { stampOf, wasThere } from "../io/stamp.ts";
 import { WriteSet } from "../io/write-set.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
@@ -67,7 +67,8 @@ export class FileMetadata implements LayerMetadata {
     if (stamp === undefined) throw noRecord(chain);
     const known = this.#index?.recall(chain, stamp);
     if (known !== undefined) return known;
-    const record = readLayerFiles(this.#layer(chain));
+    const present = LAYER_FILES.filter((_, i) => wasThere(stamp, i));
+    const record = readLayerFiles(this.#layer(chain), present);
     // Foreign layers are rare, and their descriptors large.
     if (record.descriptor === undefined) this.#index?.note(chain, stamp, record);
     return record;
@@ -131,7 +132,7 @@ export class FileMetadata implements LayerMetadata {
   }
 
   #layer(chain: ChainID): string {
-    return join(this.#layers, hexOf(chain));
+    return `${this.#layers}/${hexOf(chain)}`;
   }
 
   #newDraft(what: string): string {

@@ -43,14 +43,18 @@ export function mountFiles(record: MountRecord): RecordFile[] {
   return files;
 }
 
-/** @throws VarveError `corrupt`, with the file and what is wrong with it; `not-found` when there is no directory */
-export function readLayerFiles(directory: string): LayerRecord {
-  const descriptor = readText(directory, "descriptor.json");
+/**
+ * @param present which files there may be, if that is known: to look for one in vain takes longer than to read one
+ * @throws VarveError `corrupt`, with the file and what is wrong with it
+ */
+export function readLayerFiles(directory: string, present: readonly string[] = LAYER_FILES): LayerRecord {
+  const has = (name: string): boolean => present.includes(name);
+  const descriptor = has("descriptor.json") ? readText(directory, "descriptor.json") : undefined;
   return {
     diffID: required(directory, "diff", parseDigestText),
     size: required(directory, "size", parseSize),
     cacheID: required(directory, "cache-id", parseTreeName),
-    parent: optional(directory, "parent", parseDigestText),
+    parent: has("parent") ? optional(directory, "parent", parseDigestText) : undefined,
     descriptor:
       descriptor === undefined ? undefined : parsing(directory, "descriptor.json", descriptor, parseDescriptor),
   };
@@ -143,7 +147,7 @@ const descriptorType: GoStructType<Descriptor> = goStruct<Descriptor>("Descripto
 
 /** `undefined` when there is no such file in the directory. Neither a pipe nor a huge file makes it hang. */
 function readText(directory: string, name: string): string | undefined {
-  const path = join(directory, name);
+  const path = `${directory}/${name}`;
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
