@@ -18,7 +18,7 @@ export const CONTEXT: Readonly<Record<string, string>> = {
   "src/engine/image-files.ts":
     'import { Layer } from "src/layer/layer.ts"; import { fromText } from "varve"; declare const layers: Layer[];',
   "src/engine/store.ts":
-    'import { createWriteStream } from "node:fs"; import { pipeline } from "node:stream/promises"; declare const store: Store;',
+    'import { createWriteStream } from "node:fs"; import { open } from "node:fs/promises"; import { pipeline } from "node:stream/promises"; declare const store: Store;',
   "src/errors.ts": 'import { Store } from "varve"; declare const store: Store;',
   "src/fstree/apply.ts":
     'import { Disassembler } from "varve/tar"; declare const diff: string; declare function line(text: string): void;' +
