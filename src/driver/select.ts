@@ -4,17 +4,16 @@ import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import type { IdMap } from "../fstree/id-map.ts";
 import { isRoot } from "../sys/rank.ts";
 import type { Driver, DriverOptions, Durability } from "./driver.ts";
-import { probeOverlay } from "./overlay2/kernel.ts";
-import { Overlay2Driver } from "./overlay2/overlay2.ts";
-import { RootlessDriver } from "./rootless/rootless.ts";
-import { VfsDriver } from "./vfs/vfs.ts";
 
 export type DriverName = "overlay2" | "vfs" | "rootless";
 
-const DRIVERS: Readonly<Record<DriverName, (options: DriverOptions) => Driver>> = {
-  overlay2: (options) => new Overlay2Driver(options),
-  vfs: (options) => new VfsDriver(options),
-  rootless: (options) => new RootlessDriver(options),
+type OpenDriver = (options: DriverOptions) => Promise<Driver>;
+
+/** A driver's code is loaded when it is the one. */
+const DRIVERS: Readonly<Record<DriverName, OpenDriver>> = {
+  overlay2: async (options) => new (await import("./overlay2/overlay2.ts")).Overlay2Driver(options),
+  vfs: async (options) => new (await import("./vfs/vfs.ts")).VfsDriver(options),
+  rootless: async (options) => new (await import("./rootless/rootless.ts")).RootlessDriver(options),
 };
 
 /** The drivers that Varve has, the usual choice first. */
@@ -34,13 +33,13 @@ export interface OpenDriverOptions {
  * @throws VarveError `unsupported` for a driver that Varve has not; `conflict` when several have left trees in the root
  */
 export async function openDriver(root: string, { name, idMap, durability }: OpenDriverOptions): Promise<Driver> {
-  const chosen = name ?? priorDriver(root) ?? freshDriver(root);
+  const chosen = name ?? priorDriver(root) ?? (await freshDriver(root));
   if (!isAvailable(chosen))
     throw new VarveError("unsupported", `driver not supported: ${chosen} (Varve has ${availableDrivers.join(", ")})`, {
       driver: chosen,
       root,
     });
-  return DRIVERS[chosen]({ home: join(root, chosen), idMap, durability });
+  return await DRIVERS[chosen]({ home: join(root, chosen), idMap, durability });
 }
 
 /** Docker's order of preference (FORMATS 7.4), and ours. vfs never counts as prior. */
@@ -57,8 +56,9 @@ function priorDriver(root: string): string | undefined {
   return prior[0];
 }
 
-function freshDriver(root: string): DriverName {
+async function freshDriver(root: string): Promise<DriverName> {
   if (!isRoot()) return "rootless";
+  const { probeOverlay } = await import("./overlay2/kernel.ts");
   return probeOverlay(join(root, "overlay2")).kind === "fails" ? "vfs" : "overlay2";
 }
 

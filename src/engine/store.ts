@@ -10,12 +10,10 @@ import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
-import { removeContainer } from "./container-removal.ts";
 import { configOf } from "./containers.ts";
-import { type CopyInOptions, copyIn } from "./copy-in.ts";
-import { createContainer } from "./create-container.ts";
+import type { CopyInOptions } from "./copy-in.ts";
 import type { StoreEvent } from "./events.ts";
-import { archiveOf, type FileEntry, type FileView } from "./file-view.ts";
+import type { FileEntry, FileView } from "./file-view.ts";
 import { type ImageFilters, matchesLabels, type PruneFilters, parseTimeFilter } from "./filters.ts";
 import { findContainer, holdContainer, writableOf } from "./held-container.ts";
 import {
@@ -29,7 +27,6 @@ import {
   tagImage,
 } from "./images.ts";
 import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage } from "./inspect.ts";
-import { openView } from "./open-view.ts";
 import { planPrune } from "./removal.ts";
 import { carryOut, describeSteps, modelOf, planNamed, type RemovedItem } from "./removal-model.ts";
 import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts";
@@ -319,6 +316,7 @@ export class Store implements AsyncDisposable {
   create(image: string, options: { name?: string | undefined } = {}): Promise<string> {
     return this.#long(async () => {
       await this.#workspace.prepareToWrite();
+      const { createContainer } = await import("./create-container.ts");
       return await createContainer(this.#workspace, image, options);
     });
   }
@@ -412,7 +410,10 @@ export class Store implements AsyncDisposable {
     name: string,
     options: { force?: boolean | undefined; dryRun?: boolean | undefined } = {},
   ): Promise<string> {
-    return this.#long(() => removeContainer(this.#workspace, name, options));
+    return this.#long(async () => {
+      const { removeContainer } = await import("./container-removal.ts");
+      return await removeContainer(this.#workspace, name, options);
+    });
   }
 
   /**
@@ -491,6 +492,7 @@ export class Store implements AsyncDisposable {
     path: string | Uint8Array,
     options: { signal?: AbortSignal | undefined } = {},
   ): ByteSource {
+    const { archiveOf } = await import("./file-view.ts");
     yield* this.#streamOf(target, options.signal, (view) => archiveOf(view, bytesOf(path)));
   }
 
@@ -498,6 +500,7 @@ export class Store implements AsyncDisposable {
   copyIn(name: string, path: string | Uint8Array, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
     return this.#long(async () => {
       const workspace = this.#workspace;
+      const { copyIn } = await import("./copy-in.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
       const { layer, mounted } = await workspace.commit(async () => {
@@ -590,6 +593,7 @@ export class Store implements AsyncDisposable {
 
   async #view<T>(target: string, signal: AbortSignal | undefined, work: (view: FileView) => T): Promise<T> {
     return await this.#long(async () => {
+      const { openView } = await import("./open-view.ts");
       await using opened = await openView(this.#workspace, target, signal);
       return work(opened.view);
     });
@@ -601,6 +605,7 @@ export class Store implements AsyncDisposable {
     stream: (view: FileView) => ByteSource,
   ): ByteSource {
     try {
+      const { openView } = await import("./open-view.ts");
       await using opened = await openView(this.#workspace, target, signal);
       yield* copies(abortable(stream(opened.view), signal));
     } catch (error) {

@@ -8,7 +8,7 @@ import { FamilyTree } from "./family-tree.ts";
 import { type Image, type ImageID, type ImageOutline, outlineOf, parseImage } from "./image.ts";
 import type { IndexedImage } from "./image-index.ts";
 import { ImageMetadata } from "./image-metadata.ts";
-import { ImageTar } from "./image-tar.ts";
+import type { ImageTar } from "./image-tar.ts";
 
 /** What an image store needs of a layer store. */
 export interface LayerSource {
@@ -217,6 +217,7 @@ export class ImageStore {
    * @throws VarveError `not-found`
    */
   async tarStream(id: ImageID): Promise<ImageTar> {
+    const { ImageTar } = await import("./image-tar.ts");
     return ImageTar.open(this.get(this.#known(id).outline.id).diffIDs, this.#layers, this.#tarLengths);
   }
 

@@ -5,7 +5,7 @@ import type { ByteSource } from "../io/byte-source.ts";
 import { collect } from "./collect.ts";
 import type { Descriptor, Layer, ReleasedLayer } from "./layer.ts";
 import type { LayerEntry } from "./layer-table.ts";
-import { layerTar, layerTarSize, type WriteTarOptions, writeLayerTar } from "./layer-tar.ts";
+import type { WriteTarOptions } from "./layer-tar.ts";
 import { type StoreContext, vanished } from "./store-context.ts";
 import type { TarPlace } from "./tar-jobs.ts";
 
@@ -49,16 +49,19 @@ export class LayerHandle implements Layer {
 
   async *tarStream(options: { signal?: AbortSignal | undefined } = {}): ByteSource {
     this.#checkAlive();
+    const { layerTar } = await import("./layer-tar.ts");
     yield* layerTar(this.#entry, this.#context, options.signal);
   }
 
   async tarSize(options: { signal?: AbortSignal | undefined } = {}): Promise<number> {
     this.#checkAlive();
+    const { layerTarSize } = await import("./layer-tar.ts");
     return await layerTarSize(this.#entry, this.#context, options.signal);
   }
 
   async writeTar(place: TarPlace, options: WriteTarOptions = {}): Promise<void> {
     this.#checkAlive();
+    const { writeLayerTar } = await import("./layer-tar.ts");
     await writeLayerTar(this.#entry, this.#context, place, options);
   }
 

@@ -1,7 +1,6 @@
 import type { ChainID, DiffID } from "../digest/chain-id.ts";
 import { algorithmOf, type Digest } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
-import { appliesInParallel, type Driver, type ParallelApply } from "../driver/driver.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import { discard } from "./collect.ts";
 import { FirstFailure } from "./first-failure.ts";
@@ -11,7 +10,7 @@ import { type Outcome, settle } from "./register.ts";
 import { SharedRun } from "./shared-run.ts";
 import { HeldParent, type StoreContext } from "./store-context.ts";
 import { compressionOf, type StoredTar } from "./stored-tar.ts";
-import { type WorkerLane, workerLaneFor } from "./worker-lane.ts";
+import type { Workers } from "./worker-lane.ts";
 
 /** One layer of a stack that is registered as a whole. */
 export interface StackedTar {
@@ -35,19 +34,6 @@ export interface TogetherOptions {
   readonly signal?: AbortSignal | undefined;
   /** Given each layer as soon as it has its record, bottom first. The reference is the taker's, whatever follows. */
   readonly onLayer: (layer: Layer) => Promise<void>;
-}
-
-/** What it takes beside a layer store. */
-export interface Workers {
-  readonly lane: WorkerLane;
-  readonly driver: Driver & ParallelApply;
-}
-
-/** @returns `undefined` where layers can only be registered one by one */
-export function workersFor(bytes: number, { driver, threads }: StoreContext): Workers | undefined {
-  if (!appliesInParallel(driver)) return undefined;
-  const lane = workerLaneFor(bytes, threads);
-  return lane && { lane, driver };
 }
 
 /**

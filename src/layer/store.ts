@@ -7,10 +7,11 @@ import type { BrokenLayer, Layer, LayerInfo, ReleasedLayer } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
 import { LayerTable } from "./layer-table.ts";
 import type { LayerMetadata } from "./metadata.ts";
-import { type RegisterOptions, register } from "./register.ts";
-import { registerTogether, type StackedTar, type TogetherOptions, workersFor } from "./register-together.ts";
+import type { RegisterOptions } from "./register.ts";
+import type { StackedTar, TogetherOptions } from "./register-together.ts";
 import { MountedLayer, type RWLayer } from "./rw-layer.ts";
 import { type Commit, knownLayer, type StoreContext } from "./store-context.ts";
+import { workersFor } from "./worker-lane.ts";
 import {
   type CreateRWOptions,
   createWritable,
@@ -114,8 +115,9 @@ export class LayerStore {
    * @throws VarveError `not-found` for the parent, `too-large` for the 126th layer of a stack, `invalid-archive` for a tar
    *   that cannot be stored, `conflict` when another process deleted the parent meanwhile, `cancelled`
    */
-  register(stream: ByteSource, parent: ChainID | undefined, options: RegisterOptions = {}): Promise<Layer> {
-    return register(this.#context, stream, parent, options);
+  async register(stream: ByteSource, parent: ChainID | undefined, options: RegisterOptions = {}): Promise<Layer> {
+    const { register } = await import("./register.ts");
+    return await register(this.#context, stream, parent, options);
   }
 
   /** Whether `registerTogether` can be called, and is quicker for layers with so many stored bytes in all. */
@@ -139,6 +141,7 @@ export class LayerStore {
     const bytes = tars.reduce((sum, { size }) => sum + size, 0);
     const workers = workersFor(bytes, this.#context);
     if (workers === undefined) throw new VarveError("unsupported", "layers can only be registered one by one here");
+    const { registerTogether } = await import("./register-together.ts");
     await registerTogether(this.#context, workers, tars, parent, options);
   }
 

@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
+import { appliesInParallel, type Driver, type ParallelApply } from "../driver/driver.ts";
 import { type Lane, WorkerPool } from "../pool/pool.ts";
 import type { removalJobs } from "./removal-jobs.ts";
+import type { StoreContext } from "./store-context.ts";
 import type { tarJobs } from "./tar-jobs.ts";
 import type { unpackJobs } from "./unpack-jobs.ts";
 
@@ -38,6 +40,19 @@ export function streamLane(threads: number = DEFAULT_THREADS): WorkerLane | unde
   if (!canHaveWorkers(threads)) return undefined;
   streamPool ??= new WorkerPool(ENTRY);
   return streamPool.lane(threads);
+}
+
+/** What `registerTogether` takes beside a layer store. */
+export interface Workers {
+  readonly lane: WorkerLane;
+  readonly driver: Driver & ParallelApply;
+}
+
+/** @returns `undefined` where layers can only be registered one by one */
+export function workersFor(bytes: number, { driver, threads }: StoreContext): Workers | undefined {
+  if (!appliesInParallel(driver)) return undefined;
+  const lane = workerLaneFor(bytes, threads);
+  return lane && { lane, driver };
 }
 
 let pool: WorkerPool<WorkerJobs> | undefined;
