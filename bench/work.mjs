@@ -183,14 +183,19 @@ export async function lists({ subjects, inputs }, count) {
   if (varves[0] === undefined) return [];
   const home = await inputs.store(count, varves[0]);
   const check = (/** @type {string} */ answer) => {
-    const images = new Set(answer.trim().split("\n")).size;
+    const images = new Set(
+      answer
+        .trim()
+        .split("\n")
+        .filter((line) => !line.startsWith("REPOSITORY")),
+    ).size;
     if (images !== count) throw new Error(`listed ${images} of ${count} images`);
   };
   const list = async (/** @type {Subject} */ subject) => {
     settle(home);
     const session = await subject.open(home);
     try {
-      const measured = await measure(session.ids(), session);
+      const measured = await measure(session.images?.() ?? [], session);
       check(measured.output);
       return measured;
     } finally {
