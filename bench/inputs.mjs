@@ -64,8 +64,8 @@ export class Inputs {
   }
 
   /** Images of a few files: `together` of them share `shared` layers, and each has `own` layers of its own. */
-  many(/** @type {number} */ count, { together = 50, shared = 4, own = 1 } = {}) {
-    return this.#archive(`many-${count}`, (reference) => {
+  many(/** @type {number} */ count, { together = 50, shared = 4, own = 1, first = 0 } = {}) {
+    return this.#archive(`many-${count}${first === 0 ? "" : `-from-${first}`}`, (reference) => {
       const small = (/** @type {string} */ name) =>
         layerOf(
           tarOf([
@@ -75,11 +75,12 @@ export class Inputs {
         );
       const layers = (/** @type {string} */ name, /** @type {number} */ length) =>
         Array.from({ length }, (_, index) => small(`${name}-${index}`));
-      let base = layers("base-0", shared);
-      return Array.from({ length: count }, (_, index) => {
+      let base = layers(`base-${first}`, shared);
+      return Array.from({ length: count }, (_, number) => {
+        const index = first + number;
         if (index % together === 0) base = layers(`base-${index}`, shared);
         return {
-          reference: index === 0 ? reference : `varve-bench/many:${index}`,
+          reference: number === 0 ? reference : `varve-bench/many:${index}`,
           layers: [...base, ...layers(`own-${index}`, own)],
         };
       });
@@ -92,8 +93,11 @@ export class Inputs {
     if (existsSync(home)) return home;
     const draft = this.#scratch(`store-${count}`);
     const session = await varve.open(draft);
-    const [program = "", ...args] = session.load(this.many(count, { together: 10, shared: 10, own: 3 }));
-    execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+    for (let first = 0; first < count; first += 1000) {
+      const archive = this.many(1000, { together: 10, shared: 10, own: 3, first });
+      const [program = "", ...args] = session.load(archive);
+      execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+    }
     renameSync(draft, home);
     return home;
   }
