@@ -65,7 +65,8 @@ export function isNoPlaceToWrite(error: unknown): boolean {
 
 /** Below this reading the files takes less time than a person could notice. */
 const WORTH_WRITING = 100;
-const MAX_SIZE = 1 << 30;
+/** Far from what Node can make a text of. */
+const MAX_SIZE = 1 << 28;
 const MAGIC = "varve index 1";
 
 interface Indexes {
