@@ -37,8 +37,10 @@ export class Output implements ProgressOutput {
     await writeAll(this.#stream, source);
   }
 
-  /** Lets somebody write who knows how. */
+  /** Lets somebody write who knows how, and has much to write. */
   async take(write: (stream: NodeJS.WriteStream) => Promise<unknown>): Promise<void> {
+    const { enlargePipe } = await import("../sys/pipe.ts");
+    enlargePipe((this.#stream as NodeJS.WriteStream & { readonly fd: number }).fd);
     await write(this.#stream);
   }
 }

@@ -6,6 +6,7 @@ import { asVarveError, VarveError } from "../errors.ts";
 import { fileSource } from "../io/byte-source.ts";
 import type { Task } from "../pool/pool.ts";
 import { type SharedWindows, WindowFiller } from "../pool/windows.ts";
+import { beginSync } from "../sys/sync.ts";
 import { assemble, readSplit } from "../tar/assemble.ts";
 import { tarLength } from "../tar/tar-length.ts";
 
@@ -76,12 +77,17 @@ export const tarJobs = {
 /** Bytes between two notes, each of which wakes the main thread. */
 const NOTE = 4 << 20;
 
+/** Bytes that are sent on their way to the disk at once, beside the work that follows. */
+const BATCH = 16 << 20;
+
 /** Fills a place in a file with a layer's tar, and sees at the end whether it was the layer's. */
 export class PlaceWriter {
   readonly #layer: LayerIdentity;
   readonly #place: TarPlace;
   readonly #digester = new Digester();
   #done = 0;
+  /** Bytes that are on their way to the disk. */
+  #begun = 0;
 
   constructor(layer: LayerIdentity, place: TarPlace) {
     this.#layer = layer;
@@ -99,13 +105,20 @@ export class PlaceWriter {
       throw asVarveError(error);
     }
     this.#done += chunk.length;
+    if (this.#done - this.#begun >= BATCH) this.#beginSync();
     return this.#done;
   }
 
   /** @throws VarveError `corrupt` */
   end(): void {
+    this.#beginSync();
     if (this.#digester.digest() !== this.#layer.diffID) throw wrongLayer(this.#layer);
     if (this.#done !== this.#place.size) throw wrongSize(this.#layer.diffID, this.#place.size);
+  }
+
+  #beginSync(): void {
+    beginSync(this.#place.fd, this.#place.offset + this.#begun, this.#done - this.#begun);
+    this.#begun = this.#done;
   }
 }
 

@@ -48,6 +48,8 @@ export interface Libc {
     flags: number,
   ): number;
   lseek(fd: number, offset: number, whence: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  sync_file_range(fd: number, offset: number, length: number, flags: number): number;
 }
 
 /** What stands for a `const char *`: text when it is ASCII, else bytes with their terminating NUL. */
@@ -187,4 +189,6 @@ const SYSTEM_CALLS: Readonly<Record<string, readonly [number, ...string[]]>> = {
   fchmodat2: [452, "int", "const char *", "uint32_t", "int"],
   mknodat: [x64 ? 259 : 33, "int", "const char *", "uint32_t", "uint32_t"],
   getdents64: [x64 ? 217 : 61, "int", "void *", "size_t"],
+  fcntl: [x64 ? 72 : 25, "int", "int", "intptr_t"],
+  sync_file_range: [x64 ? 277 : 84, "int", "int64_t", "int64_t", "uint32_t"],
 };

@@ -18,6 +18,16 @@ export function syncFile(fd: number): void {
   }
 }
 
+/**
+ * Lets the kernel begin to write a part of a file to the disk, so that there is less to wait for in the `syncFile` to come.
+ * A hint: it tells of no failure.
+ */
+export function beginSync(fd: number, offset: number, length: number): void {
+  libc().sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+const SYNC_FILE_RANGE_WRITE = 2;
+
 /** The names in a directory: what was made, renamed or removed there. */
 export function syncDirectory(path: string): void {
   const fd = openDirectory(path);
