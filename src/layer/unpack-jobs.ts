@@ -76,5 +76,5 @@ async function pass(
   return undefined;
 }
 
-/** Bytes between two notes. */
-const NOTE = 1 << 20;
+/** Bytes between two notes, each of which wakes the main thread. */
+const NOTE = 4 << 20;
