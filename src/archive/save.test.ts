@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf, hexOf } from "../digest/digest.ts";
@@ -8,7 +8,8 @@ import { ArchiveBench, type ArchivedImage, dockerMembers, makeImage, makeLayer }
 import { readTar, tarOf } from "../testing/tar-entries.ts";
 import type { LayerProgress, Stores } from "./archive.ts";
 import { load } from "./load.ts";
-import { type SaveFormat, type SaveOptions, save } from "./save.ts";
+import { type SaveFormat, type SaveOptions, save, saveImagesTo } from "./save.ts";
+import { openStoreSource } from "./store-source.ts";
 
 const base = makeLayer("base");
 const parent = makeImage([base, makeLayer("middle", "m".repeat(5000))]);
@@ -46,6 +47,19 @@ describe("save", () => {
   async function items(names: readonly string[]): Promise<{ RepoTags: string[] | null; Config: string }[]> {
     return JSON.parse((await members(names)).get("manifest.json")!);
   }
+
+  test("comes after what a file has that is open for appending", async () => {
+    const path = join(bench.temporary, "appended");
+    writeFileSync(path, "before");
+    const file = openSync(path, "a");
+    const source = await openStoreSource(["app:2"], stores);
+    const size = await saveImagesTo(file, source.images);
+    await source[Symbol.asyncDispose]();
+    closeSync(file);
+    const expected = await saved(["app:2"]);
+    expect(size).toBe(expected.length);
+    expect(readFileSync(path).equals(Buffer.concat([Buffer.from("before"), expected]))).toBe(true);
+  });
 
   test.each<[string, string[], (string[] | null)[]]>([
     ["a tag", ["app:2"], [["app:2"]]],

@@ -1,4 +1,4 @@
-import { fstatSync } from "node:fs";
+import { constants, fstatSync, readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { type ByteSource, writeAll } from "../io/byte-source.ts";
 import type { ImageSink, SinkOptions, SourceImage, Stores } from "./archive.ts";
@@ -46,7 +46,7 @@ export async function* saveImages(images: readonly SourceImage[], options: SaveO
 
 /**
  * Writes images from any source into one archive: to a regular file from its beginning, several layers at a time; to any
- * other descriptor or stream as it takes the bytes, which is neither closed nor ended.
+ * other descriptor or stream, and to a file that is open for appending, as it takes the bytes. Nothing is closed or ended.
  *
  * @returns how many bytes there are
  */
@@ -55,9 +55,16 @@ export async function saveImagesTo(
   images: readonly SourceImage[],
   options: SaveOptions = {},
 ): Promise<number> {
-  if (typeof output !== "number" || !fstatSync(output).isFile())
+  if (typeof output !== "number" || !takesBytesAnywhere(output))
     return await writeAll(output, saveImages(images, options));
   return await placeTar(await planOf(images, options), output, options);
+}
+
+/** Of a file that is open for appending the kernel puts every write at the end, wherever it was meant for. */
+function takesBytesAnywhere(file: number): boolean {
+  if (!fstatSync(file).isFile()) return false;
+  const [, flags] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, "latin1")) ?? [];
+  return flags !== undefined && (Number.parseInt(flags, 8) & constants.O_APPEND) === 0;
 }
 
 function planOf(images: readonly SourceImage[], options: SaveOptions): Promise<ArchivePlan> {
