@@ -1,4 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -42,6 +54,18 @@ describe("an output file", () => {
   test("may be a device", async () => {
     expect(await writeWholeFile("/dev/null", from(sourceOf(Buffer.from("abc"))))).toBe(3);
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+  });
+
+  test("may be an open file by a name that stands for it, as /dev/stdout does, and the name stays", async () => {
+    const file = openSync(join(directory, "redirected"), "w");
+    const name = join(directory, "stdout");
+    symlinkSync(`/proc/self/fd/${file}`, name);
+    expect(await writeWholeFile(name, from(sourceOf(Buffer.from("abc"))))).toBe(3);
+    expect(await writeWholeFile(`/dev/fd/${file}`, from(sourceOf(Buffer.from("abcd"))))).toBe(4);
+    closeSync(file);
+    expect(lstatSync(name).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(directory, "redirected"), "utf8")).toBe("abcd");
+    expect(readdirSync(directory).sort()).toEqual(["redirected", "stdout"]);
   });
 
   test("is refused where it cannot be", async () => {

@@ -1,8 +1,8 @@
 /** Files that commands write: whole under their name, or not there at all. */
 
 import { randomInt } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, fsyncSync, lstatSync, openSync, readlinkSync, realpathSync, renameSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { errnoOf, VarveError } from "../errors.ts";
 import { removeFile } from "../sys/remove-file.ts";
 import { unwritable } from "./unwritable.ts";
@@ -12,7 +12,7 @@ const MODE = 0o600;
 
 /**
  * Writes beside the target and renames at the end, so that an error, an interruption or a power loss leaves what was
- * there before. Pipes and devices get the bytes as they come.
+ * there before. Pipes, devices and what /dev/stdout stands for get the bytes at once.
  *
  * @param write writes to an open file
  * @returns how many bytes there were
@@ -43,7 +43,17 @@ function isSpecial(path: string): boolean {
     throw new VarveError("invalid-argument", `invalid output path: "${path}" is a directory; name a file in it`, {
       path,
     });
-  return stat !== undefined && !stat.isFile();
+  return stat !== undefined && (!stat.isFile() || meansDescriptor(path));
+}
+
+/** Whether a path is another name for an open file, as /dev/stdout is: its link is not ours to replace. */
+function meansDescriptor(path: string): boolean {
+  for (let at = path; ; ) {
+    const directory = realpathSync(dirname(at));
+    if (directory.startsWith("/proc/")) return true;
+    if (!lstatSync(at).isSymbolicLink()) return false;
+    at = resolve(directory, readlinkSync(at));
+  }
 }
 
 async function writeTo(
