@@ -172,8 +172,9 @@ class PoolWorker {
   constructor(entry: URL, on: { done(job: Waiting): void; gone(): void }) {
     this.#done = on.done;
     this.#gone = on.gone;
-    // Descriptors that one thread opens are closed by another: none may be closed when a thread ends.
-    this.#worker = new Worker(entry, { trackUnmanagedFds: false });
+    // Descriptors that one thread opens are closed by another: none may be closed when a thread ends. And Node's flags
+    // may be for the main program only: with --input-type no worker would start.
+    this.#worker = new Worker(entry, { trackUnmanagedFds: false, execArgv: [] });
     this.#worker.on("message", (answer: Answer) => this.#hear(answer));
     this.#worker.on("error", (error) => this.#end((job) => job.reject(error)));
     this.#worker.on("exit", (code) =>

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BuiltProgram } from "../driver/built-program.ts";
 
@@ -119,6 +120,20 @@ describe("a pool of workers", () => {
     expect(said.die.message).toBe("a worker ended with code 3 in the middle of its work");
     expect(said.crash).toBe("not caught");
     expect(said.after).toBe("alive");
+  });
+
+  test("works in a program that stands on the command line", () => {
+    const line =
+      "const { WorkerPool } = await import(process.env.POOL); " +
+      "console.log(await new WorkerPool(new URL(process.env.ENTRY)).lane(1).run('echo', { value: 'alive' }));";
+    const env = {
+      ...process.env,
+      POOL: new URL("dist/pool/pool.js", pathToFileURL(program.path)).href,
+      ENTRY: pathToFileURL(program.path).href,
+    };
+    const flags = ["--input-type=module", "-e", line];
+    const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: "utf8", env, timeout: 60_000 });
+    expect({ stdout, stderr }).toEqual({ stdout: "alive\n", stderr: "" });
   });
 
   test("does not keep its process alive", () => {
