@@ -1,5 +1,4 @@
 import {
-  appendFileSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -80,12 +79,12 @@ async function seenAlike(): Promise<object> {
 }
 
 const CHANGES: readonly (readonly [string, () => void])[] = [
-  ["a layer's size written in place", () => writeFileSync(layerFile(0, 1, "size"), "2001")],
-  ["a layer's size that is no number", () => writeFileSync(layerFile(1, 1, "size"), "2oo1")],
-  ["a layer's cache-id written in place", () => writeFileSync(layerFile(2, 3, "cache-id"), "x".repeat(64))],
-  ["a layer's diff written in place", () => writeFileSync(layerFile(3, 2, "diff"), digestOf("other"))],
-  ["a layer's diff that is no digest", () => writeFileSync(layerFile(4, 0, "diff"), "sha256:0")],
-  ["a layer's parent written in place", () => writeFileSync(layerFile(5, 3, "parent"), made.images[6]!.chains[2]!)],
+  ["a layer's size written anew", () => replaceFile(layerFile(0, 1, "size"), "2001")],
+  ["a layer's size that is no number", () => replaceFile(layerFile(1, 1, "size"), "2oo1")],
+  ["a layer's cache-id written anew", () => replaceFile(layerFile(2, 3, "cache-id"), "x".repeat(64))],
+  ["a layer's diff written anew", () => replaceFile(layerFile(3, 2, "diff"), digestOf("other"))],
+  ["a layer's diff that is no digest", () => replaceFile(layerFile(4, 0, "diff"), "sha256:0")],
+  ["a layer's parent written anew", () => replaceFile(layerFile(5, 3, "parent"), made.images[6]!.chains[2]!)],
   ["a layer's parent removed", () => rmSync(layerFile(6, 1, "parent"))],
   ["a parent given to a base layer", () => writeFileSync(layerFile(7, 0, "parent"), made.images[8]!.chains[3]!)],
   [
@@ -100,7 +99,7 @@ const CHANGES: readonly (readonly [string, () => void])[] = [
   ["a layer's file replaced by a link", () => replaceByLink(layerFile(15, 3, "size"))],
   [
     "a layer's file restored from a backup, with the old times",
-    () => restore(layerFile(16, 3, "size"), () => writeFileSync(layerFile(16, 3, "size"), "9999")),
+    () => restore(layerFile(16, 3, "size"), () => replaceFile(layerFile(16, 3, "size"), "9999")),
   ],
   ["a config damaged in place", () => writeFileSync(content(17), damaged(readFileSync(content(17))))],
   ["a config cut off", () => writeFileSync(content(18), readFileSync(content(18)).subarray(1))],
@@ -173,18 +172,18 @@ describe("a root with an index", () => {
     vi.useRealTimers();
     await seen();
     expect(existsSync(indexFile())).toBe(false); // nothing is old enough yet
-    writeFileSync(layerFile(0, 1, "size"), "2001");
+    replaceFile(layerFile(0, 1, "size"), "2001");
     await seenAlike();
   });
 
   test("is indexed again after many changes, and not after few", async () => {
     await seen();
     const first = statSync(indexFile()).ino;
-    writeFileSync(layerFile(0, 1, "size"), "2001");
+    replaceFile(layerFile(0, 1, "size"), "2001");
     await seen();
     expect(statSync(indexFile()).ino).toBe(first);
     for (let image = 0; image < made.images.length; image++)
-      for (let depth = 0; depth < 4; depth++) appendFileSync(layerFile(image, depth, "size"), "0");
+      for (let depth = 0; depth < 4; depth++) replaceFile(layerFile(image, depth, "size"), "70000");
     await seen();
     expect(statSync(indexFile()).ino).not.toBe(first);
     await seenAlike();
@@ -262,6 +261,12 @@ function restore(path: string, change: () => void): void {
 
 /** Whole seconds, so that setting them again is exact. */
 const LONG_AGO = 1_600_000_000;
+
+/** As everybody writes a record: not in place. */
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
 
 function damageQuietly(path: string): void {
   restore(path, () => writeFileSync(path, damaged(readFileSync(path))));

@@ -29,13 +29,6 @@ export function stampOf(
   return found ? bytes.toString("latin1", 0, names.length * FIELDS * 8) : undefined;
 }
 
-/** Whether the file at this place among the names was there when the stamp was taken. */
-export function wasThere(stamp: string, place: number): boolean {
-  const start = place * FIELDS * 8;
-  for (let at = start; at < start + 8; at++) if (stamp.charCodeAt(at) !== 0) return true;
-  return false;
-}
-
 /**
  * Whether the files of a stamp had been left alone for a while at a moment. Only then does an equal stamp later on say
  * that nothing changed since: two changes within one tick of a file system's clock may leave the same stamp.

@@ -7,14 +7,14 @@ import { randomID } from "../digest/random-id.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import type { RecordIndex } from "../io/record-index.ts";
-import { stampOf, wasThere } from "../io/stamp.ts";
+import { stampOf } from "../io/stamp.ts";
 import { WriteSet } from "../io/write-set.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { LayerDraft, MountDraft } from "./draft.ts";
 import type { LayerMetadata, LayerRecord, Leftover, MountRecord, MountRemoval, Removal } from "./metadata.ts";
-import { LAYER_FILES, readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
+import { readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
 import { SetAside } from "./set-aside.ts";
 
 /**
@@ -58,17 +58,16 @@ export class FileMetadata implements LayerMetadata {
       .map((hex): ChainID => `sha256:${hex}`);
   }
 
+  /** Of the directory alone: whoever makes a record, or takes a file of one away, changes that. */
   layerStamp(chain: ChainID): string | undefined {
-    const directory = this.#layer(chain);
-    return stampOf(directory, LAYER_FILES) ?? stampOfDirectory(directory);
+    return stampOf(this.#layers, [hexOf(chain)]);
   }
 
   readLayer(chain: ChainID, stamp: string | undefined = this.layerStamp(chain)): LayerRecord {
     if (stamp === undefined) throw noRecord(chain);
     const known = this.#index?.recall(chain, stamp);
     if (known !== undefined) return known;
-    const present = LAYER_FILES.filter((_, i) => wasThere(stamp, i));
-    const record = readLayerFiles(this.#layer(chain), present);
+    const record = readLayerFiles(this.#layer(chain), namesIn(this.#layer(chain)));
     // Foreign layers are rare, and their descriptors large.
     if (record.descriptor === undefined) this.#index?.note(chain, stamp, record);
     return record;
@@ -181,6 +180,16 @@ function directoriesIn(path: string): string[] {
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
+    throw asVarveError(error);
+  }
+}
+
+/** None when it is no directory, or gone since it was listed. */
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
     throw asVarveError(error);
   }
 }
