@@ -48,6 +48,25 @@ describe("save", () => {
     return JSON.parse((await members(names)).get("manifest.json")!);
   }
 
+  test("can be cancelled in the middle of a large file", async () => {
+    const large = makeImage([makeLayer("large", "l".repeat(32 << 20))]);
+    await loadAll([{ image: large }]);
+    const file = openSync(join(bench.temporary, "cut"), "w");
+    const source = await openStoreSource([large.id], stores);
+    const stop = new AbortController();
+    let last: LayerProgress | undefined;
+    const onLayer = (progress: LayerProgress): void => {
+      if (last === undefined) setImmediate(() => stop.abort());
+      last = progress;
+    };
+    await expect(saveImagesTo(file, source.images, { signal: stop.signal, onLayer })).rejects.toMatchObject({
+      code: "cancelled",
+    });
+    await source[Symbol.asyncDispose]();
+    closeSync(file);
+    expect(last!.current).toBeLessThan(last!.total / 2);
+  });
+
   test("comes after what a file has that is open for appending", async () => {
     const path = join(bench.temporary, "appended");
     writeFileSync(path, "before");

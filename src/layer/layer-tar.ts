@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { Digester } from "../digest/digest.ts";
 import { hasPlainContent } from "../driver/driver.ts";
 import { asVarveError, isVarveError } from "../errors.ts";
@@ -73,7 +74,10 @@ export async function writeLayerTar(
       const writer = new PlaceWriter(layer, place);
       for await (const chunk of assembledHere(layer, context)) {
         throwIfCancelled(signal);
-        onBytes?.(writer.write(chunk));
+        const done = writer.write(chunk);
+        onBytes?.(done);
+        // All of this is synchronous within a file: whoever wants to cancel it needs a turn.
+        if (done % BREATH < chunk.length) await setImmediate();
       }
       writer.end();
     });
@@ -81,6 +85,9 @@ export async function writeLayerTar(
     throw explained(error, layer, context);
   }
 }
+
+/** Bytes after which the event loop gets its turn. */
+const BREATH = 4 << 20;
 
 /** One after the other: beside each other they would only take more memory. */
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
