@@ -198,7 +198,8 @@ async function takeTogether(
   const parent = stack.chainID;
   if (layers.has(extendChain(parent, image.layers[from]!.diffID))) return false;
   const rest = image.layers.slice(from);
-  const size = rest.reduce((sum, { stored }) => sum + (stored?.size ?? Number.NaN), 0);
+  if (!rest.every(({ stored }) => stored)) return false;
+  const size = rest.reduce((sum, { stored }) => sum + stored!.size, 0);
   if (!layers.registersTogether(size)) return false;
   const tars = rest.map(
     ({ stored, diffID, label, descriptor }, i): StackedTar => ({

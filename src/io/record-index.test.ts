@@ -16,7 +16,7 @@ beforeEach(() => {
   writeFileSync(join(directory, "file"), "");
   fresh = stampOf(directory, ["file"])!;
   const times = Buffer.from(fresh, "latin1");
-  for (const at of [16, 24]) times.writeDoubleLE(Date.now() - 10_000, at);
+  for (const at of [16, 32]) times.writeBigInt64LE(BigInt(Math.floor(Date.now() / 1000) - 10), at);
   settled = times.toString("latin1");
 });
 afterEach(() => rmSync(directory, { recursive: true }));

@@ -58,9 +58,12 @@ export class FileMetadata implements LayerMetadata {
       .map((hex): ChainID => `sha256:${hex}`);
   }
 
-  /** Of the directory alone: whoever makes a record, or takes a file of one away, changes that. */
+  /**
+   * Of the directory, since whoever makes a record, or takes a file of one away, changes that; and of the file that says
+   * which tree is the layer's, since on it depends what is deleted.
+   */
   layerStamp(chain: ChainID): string | undefined {
-    return stampOf(this.#layers, [hexOf(chain)]);
+    return stampOf(this.#layer(chain), ["", "cache-id"]);
   }
 
   readLayer(chain: ChainID, stamp: string | undefined = this.layerStamp(chain)): LayerRecord {

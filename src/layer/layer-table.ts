@@ -88,49 +88,49 @@ export class LayerTable {
     for (const chain of chains) this.#settle(chain, present, outcome);
     for (const chain of chains) {
       const result = outcome.get(chain);
-      if (result !== undefined && !(result instanceof LayerEntry)) broken.push(result);
+      if (typeof result === "object" && !(result instanceof LayerEntry)) broken.push(result);
     }
   }
 
   /** Loads a chain after all that lie below it, without recursion, since a chain on disk may be long or a circle. */
   #settle(chain: ChainID, present: ReadonlySet<ChainID>, outcome: Outcomes): void {
-    const stack: { chain: ChainID; stamp: string; record: LayerRecord }[] = [];
-    const walked = new Set<ChainID>();
+    const stack: Found[] = [];
     for (let next: ChainID | undefined = chain; next !== undefined && !outcome.has(next); ) {
-      walked.add(next);
       const found: Found | BrokenLayer = this.#read(next, present);
       if ("cause" in found) {
-        outcome.set(next, found);
+        this.#loseBroken(next, found, outcome);
         break;
       }
-      stack.push({ chain: next, ...found });
+      stack.push(found);
+      outcome.set(next, UNDERWAY);
       next = found.record.parent;
-      if (next !== undefined && walked.has(next)) {
-        for (const item of stack)
-          outcome.set(item.chain, brokenLayer(item.chain, `the parents of ${next} lead back to it`));
-        for (const item of stack) this.#loseBroken(item.chain);
-        return;
-      }
+      if (next === undefined || outcome.get(next) !== UNDERWAY) continue;
+      for (const item of stack)
+        this.#loseBroken(item.chain, brokenLayer(item.chain, `the parents of ${next} lead back to it`), outcome);
+      return;
     }
-    for (const item of stack.reverse()) outcome.set(item.chain, this.#take(item, outcome));
-    for (const name of walked) if (!(outcome.get(name) instanceof LayerEntry)) this.#loseBroken(name);
+    for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
+      const taken = this.#take(item, outcome);
+      if (taken instanceof LayerEntry) outcome.set(item.chain, taken);
+      else this.#loseBroken(item.chain, taken, outcome);
+    }
   }
 
   #read(chain: ChainID, present: ReadonlySet<ChainID>): Found | BrokenLayer {
     const stamp = present.has(chain) ? this.#metadata.layerStamp(chain) : undefined;
     if (stamp === undefined) return brokenLayer(chain, "its record does not exist");
     const known = this.layers.get(chain);
-    if (known?.stamp === stamp) return { stamp, record: known.record };
+    if (known?.stamp === stamp) return { chain, stamp, record: known.record };
     try {
-      return { stamp, record: this.#metadata.readLayer(chain, stamp) };
+      return { chain, stamp, record: this.#metadata.readLayer(chain, stamp) };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       return brokenLayer(chain, error.message, error);
     }
   }
 
-  #take({ chain, stamp, record }: Found & { chain: ChainID }, outcome: Outcomes): LayerEntry | BrokenLayer {
-    const below = record.parent === undefined ? undefined : outcome.get(record.parent);
+  #take({ chain, stamp, record }: Found, outcome: Outcomes): LayerEntry | BrokenLayer {
+    const below = record.parent === undefined ? undefined : (outcome.get(record.parent) as LayerEntry | BrokenLayer);
     if (below !== undefined && !(below instanceof LayerEntry))
       return brokenLayer(chain, `its parent ${record.parent} cannot be used: ${below.reason}`, below.cause);
     const known = this.layers.get(chain);
@@ -147,7 +147,8 @@ export class LayerTable {
     return entry;
   }
 
-  #loseBroken(chain: ChainID): void {
+  #loseBroken(chain: ChainID, reason: BrokenLayer, outcome: Outcomes): void {
+    outcome.set(chain, reason);
     const entry = this.layers.get(chain);
     if (entry !== undefined) this.drop(entry);
   }
@@ -266,11 +267,14 @@ export class MountEntry {
 }
 
 interface Found {
+  readonly chain: ChainID;
   readonly stamp: string;
   readonly record: LayerRecord;
 }
 
-type Outcomes = Map<ChainID, LayerEntry | BrokenLayer>;
+/** Of a chain whose parents are still being looked at. */
+const UNDERWAY = "underway";
+type Outcomes = Map<ChainID, LayerEntry | BrokenLayer | typeof UNDERWAY>;
 
 function brokenLayer(chain: ChainID, reason: string, cause?: VarveError): BrokenLayer {
   return { kind: "layer", name: chain, reason, cause: cause ?? new VarveError("corrupt", reason, { chainID: chain }) };

@@ -103,7 +103,7 @@ export class WorkerPool<J extends Jobs> {
       const { lane } = waiting;
       if (lane.running >= lane.limit) continue;
       const worker = this.#idleWorker(lane.limit);
-      if (worker === undefined) return;
+      if (worker === undefined) continue;
       this.#queue = this.#queue.filter((other) => other !== waiting);
       lane.running++;
       worker.take(waiting);

@@ -1,5 +1,5 @@
 import type { ByteString } from "./byte-string.ts";
-import { cString, errnoError, lastErrno, libc, sysError } from "./libc.ts";
+import { CURRENT_DIRECTORY, cString, errnoError, lastErrno, libc, sysError } from "./libc.ts";
 import type { Time } from "./time.ts";
 
 /** What the kernel knows of one object. */
@@ -60,7 +60,34 @@ export function statFile(fd: number): Stat {
   return readStat();
 }
 
+/**
+ * What of a stat tells one state of an object from another: its inode, its size, and when it and its inode were last
+ * changed, in `STATE_LENGTH` characters. For looking at very many objects; it costs nothing but the call.
+ *
+ * @param follow whether a link stands for what it leads to
+ * @returns `undefined` when nothing is there
+ */
+export function stateOf(path: ByteString, follow: boolean): string | undefined {
+  const flags = AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW);
+  if (libc().statx(CURRENT_DIRECTORY, cString(path, "stat"), flags, STATX_BASIC_STATS, bytes) === 0)
+    return buffer.toString("latin1", 32, 48) + buffer.toString("latin1", 96, 128);
+  const errno = lastErrno();
+  if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
+  throw errnoError(errno, "stat", path);
+}
+
+/** When an object in this state was last changed, in seconds since the epoch. */
+export function lastChangeOf(state: string): number {
+  const record = Buffer.from(state, "latin1");
+  return Number(
+    record.readBigInt64LE(16) > record.readBigInt64LE(32) ? record.readBigInt64LE(16) : record.readBigInt64LE(32),
+  );
+}
+
+export const STATE_LENGTH = 48;
+
 const bytes = new Uint8Array(STATX_SIZE);
+const buffer: Buffer = Buffer.from(bytes.buffer);
 const view = new DataView(bytes.buffer);
 
 /** `struct statx`, which is laid out alike on every architecture. */

@@ -60,8 +60,11 @@ function roundDecimal(value: number, digits: number): [string, number] {
 
 /** Whether exactly half a last digit is cut off: one five, then only zeros, in the number's exact decimal expansion. */
 function isTie(value: number, digits: number): boolean {
-  // A tie is a number of one digit more. Few numbers are, and writing one out in full takes long.
-  if (digits < 100 && Number(value.toPrecision(digits + 1)) !== value) return false;
+  // A tie is a number of one digit more, a five. Few numbers are, and writing one out in full takes long.
+  if (digits < 100) {
+    const longer = value.toExponential(digits);
+    if (longer[longer.indexOf("e") - 1] !== "5" || Number(longer) !== value) return false;
+  }
   const [exact = ""] = value.toExponential(100).split("e");
   return /^50*$/.test(exact.replace(".", "").slice(digits));
 }
