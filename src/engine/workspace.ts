@@ -36,8 +36,8 @@ export interface StoreOptions {
   /** Bounds on what an archive may make the store do. */
   readonly limits?: Limits | undefined;
   /**
-   * How many worker threads may unpack layers beside each other; 0 for none. By default `VARVE_THREADS`, else as many as
-   * there are cores, at most six, and none for little work.
+   * How many worker threads may unpack, put together or remove layers beside each other; 0 for none. By default
+   * `VARVE_THREADS`, else as many as there are cores, at most six, and none for little work.
    */
   readonly threads?: number | undefined;
   /** Told, in one line, of what was found broken and passed over. */

@@ -3,7 +3,7 @@ import { Digester } from "../digest/digest.ts";
 import { hasPlainContent } from "../driver/driver.ts";
 import { asVarveError, isVarveError } from "../errors.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
-import { sharedWindows, WindowTaker } from "../pool/windows.ts";
+import { keepingAlive, sharedWindows, WindowTaker } from "../pool/windows.ts";
 import { ASSEMBLER_WINDOW, assemble, readSplit } from "../tar/assemble.ts";
 import { tarLength } from "../tar/tar-length.ts";
 import { FirstFailure } from "./first-failure.ts";
@@ -133,7 +133,7 @@ async function* assembledThere({ plan, lane }: Help, signal: AbortSignal | undef
   const job = lane.run(
     "assemble",
     { plan, windows },
-    { signal: leaving.signal, onNote: (length) => taker.note(length) },
+    { signal: leaving.signal, holdsProcess: false, onNote: (length) => taker.note(length) },
   );
   taker.follow(job);
   try {
@@ -141,7 +141,7 @@ async function* assembledThere({ plan, lane }: Help, signal: AbortSignal | undef
   } finally {
     // A reader who leaves early still has the layer held until nobody reads it any more.
     leaving.stop();
-    await Promise.allSettled([job]);
+    await keepingAlive(Promise.allSettled([job]));
   }
 }
 

@@ -39,8 +39,8 @@ export interface LayerStoreOptions {
   readonly onHandOut?: ((chain: ChainID, isNew: boolean) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * How many worker threads may unpack layers beside each other; 0 for none. Without it as many as there are cores, at most
-   * six, and none for what is done before they would have started.
+   * How many worker threads may unpack, put together or remove layers beside each other; 0 for none. Without it as many as
+   * there are cores, at most six, and none for what is done before they would have started.
    */
   readonly threads?: number | undefined;
 }

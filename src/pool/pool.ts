@@ -18,6 +18,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Of the jobs that wait, the one that has most of it goes first; those that have the same in their order. 0 unless said. */
   readonly weight?: number | undefined;
+  /**
+   * Whether the process stays alive for the job, as it does unless told. A job that waits for its caller does not hold a
+   * process whose program forgot the caller; then see `keepingAlive`.
+   */
+  readonly holdsProcess?: boolean | undefined;
   /** Told what the job notes. What it throws ends the job. */
   readonly onNote?: ((value: number) => void) | undefined;
 }
@@ -68,7 +73,7 @@ export class WorkerPool<J extends Jobs> {
     lane: LaneState,
     job: string,
     input: unknown,
-    { signal, onNote, weight = 0 }: RunOptions,
+    { signal, onNote, weight = 0, holdsProcess = true }: RunOptions,
   ): Promise<unknown> {
     throwIfCancelled(signal);
     const flag = new Int32Array(new SharedArrayBuffer(4));
@@ -80,7 +85,7 @@ export class WorkerPool<J extends Jobs> {
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       return await new Promise((resolve, reject) => {
-        const waiting: Waiting = { lane, weight, call: { job, input, flag }, onNote, resolve, reject };
+        const waiting: Waiting = { lane, weight, holdsProcess, call: { job, input, flag }, onNote, resolve, reject };
         leave = () => {
           if (!this.#queue.includes(waiting)) return;
           this.#queue = this.#queue.filter((other) => other !== waiting);
@@ -150,6 +155,7 @@ interface LaneState {
 interface Waiting {
   readonly lane: LaneState;
   readonly weight: number;
+  readonly holdsProcess: boolean;
   readonly call: Call;
   readonly onNote: ((value: number) => void) | undefined;
   resolve(value: unknown): void;
@@ -191,7 +197,7 @@ class PoolWorker {
     clearTimeout(this.#idle);
     this.#job = job;
     this.#refused = undefined;
-    this.#worker.ref();
+    if (job.holdsProcess) this.#worker.ref();
     this.#worker.postMessage(job.call);
   }
 

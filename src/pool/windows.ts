@@ -46,6 +46,19 @@ export class WindowFiller {
   }
 }
 
+/** Holds the process while it waits for a worker that does not. */
+export async function keepingAlive<T>(work: Promise<T>): Promise<T> {
+  const alive = setInterval(() => {}, LONG_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+/** As long as a timer can be set. */
+const LONG_MS = 2 ** 31 - 1;
+
 /** How long a job that waits may take to see that it was cancelled. */
 const PATIENCE_MS = 100;
 
@@ -88,9 +101,11 @@ export class WindowTaker {
       } else if (this.#ended === "well") return;
       else if (this.#ended !== undefined) throw this.#ended.error;
       else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+        await keepingAlive(
+          new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          }),
+        );
     }
   }
 

@@ -162,6 +162,15 @@ describe("layers that are unpacked at the same time", () => {
     expectNothing();
   });
 
+  test("do not hold a program that forgets what it was saving", async () => {
+    const input = join(scratch, "forgotten.tar");
+    writeSampleArchive(input, "forgotten:1", [[["large", 30 << 20]]]);
+    await said(loading(input));
+    using program = new BuiltProgram(FORGETFUL);
+    const { status, stderr, stdout } = spawnSync(process.execPath, [program.path, root, driver], { timeout: 30_000 });
+    expect({ status, stderr: `${stderr}`, stdout: `${stdout}` }).toEqual({ status: 0, stderr: "", stdout: "much\n" });
+  });
+
   test("come to stand on another process's layer that was published meanwhile", async () => {
     using program = new BuiltProgram(RACE);
     const [whole, lower] = [join(scratch, "whole.tar"), join(scratch, "lower.tar")];
@@ -184,6 +193,16 @@ describe("layers that are unpacked at the same time", () => {
     }
   });
 });
+
+/** Takes some of an archive and leaves it at that. */
+const FORGETFUL = `
+import { openStore } from "./dist/index.js";
+const [root, driver] = process.argv.slice(2);
+const store = await openStore({ root, driver, threads: 2 });
+const archive = store.save(["forgotten:1"])[Symbol.asyncIterator]();
+for (let bytes = 0; bytes < 10 << 20; ) bytes += (await archive.next()).value.length;
+console.log("much");
+`;
 
 /** Loads an image of four layers; when the first has its record, another store takes in an image of the two lowest. */
 const RACE = `
