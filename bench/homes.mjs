@@ -1,6 +1,6 @@
 // Where stores live while they are measured: each in an ext4 of its own, so that every run finds the same empty disk.
-// In one file system a run would pay for what was deleted before it: ext4 avoids inodes that were freed a moment ago,
-// and makes a large tree up to thirty times slower where another has just been removed.
+// In one file system a run would pay for what was deleted before it: where a large tree had been removed, making another
+// took several times as long, and still did two minutes later.
 import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
