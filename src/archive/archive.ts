@@ -107,6 +107,11 @@ export interface Stores {
    * outside of it. Without it the stores are nobody else's.
    */
   readonly commit?: Commit | undefined;
+  /**
+   * Runs the work on one image, whose layers no other process deletes meanwhile. Each takes a descriptor for as long, so
+   * this is not for many images at a time.
+   */
+  readonly hold?: Commit | undefined;
 }
 
 /** Runs `work` as one visible step. */

@@ -62,7 +62,8 @@ export async function loadImages(
   const links = new ParentLinks();
   const loaded: LoadedImage[] = [];
   for (const image of images) {
-    await withRetry(stores, image, () => loadImage(image, stores, links, options));
+    const work = (): Promise<void> => loadImage(image, stores, links, options);
+    await withRetry(stores, image, () => (stores.hold === undefined ? work() : stores.hold(work)));
     loaded.push({ id: image.id, references: image.references.map(familiarString) });
   }
   return loaded;

@@ -98,8 +98,7 @@ export class Store implements AsyncDisposable {
           events.append({ type: "image", action: "load", id: event.id, attributes: { name: event.id } });
         options.onEvent?.(event);
       };
-      using lease = workspace.lease();
-      return await lease.run(() => load(source, workspace.stores, { ...options, onEvent, temporary, limits }));
+      return await load(source, workspace.stores, { ...options, onEvent, temporary, limits });
     });
   }
 

@@ -173,7 +173,16 @@ export class Workspace {
   /** What the ways in and out work on. */
   get stores(): Stores {
     const { layers, images, references } = this;
-    return { layers, images, references, commit: (work) => this.commit(work) };
+    return {
+      layers,
+      images,
+      references,
+      commit: (work) => this.commit(work),
+      hold: async (work) => {
+        using lease = this.lease();
+        return await lease.run(work);
+      },
+    };
   }
 
   /** Looks at the stores while nobody changes them. @param signal ends the wait for those who do */

@@ -14,7 +14,7 @@ import { pathToFileURL } from "node:url";
 
 const [dist, root, driver] = process.argv.slice(2);
 const { openStore } = await import(pathToFileURL(join(dist, "index.js")));
-const { nameInput } = await import(pathToFileURL(join(dist, "cli/input-fault.js")));
+const { nameInput } = await import(pathToFileURL(join(dist, "cli/input.js")));
 const { reportFailure } = await import(pathToFileURL(join(dist, "cli/report.js")));
 
 async function take({ archive, saved }) {
