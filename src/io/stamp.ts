@@ -39,7 +39,7 @@ export function isSettled(stamp: string, moment: number): boolean {
   return true;
 }
 
-/** Seconds. No file system in use counts time in longer steps, and one more for the fraction that is left out. */
-const COARSEST_TICK = 3;
+/** Seconds. No file system in use counts time in longer steps. */
+const COARSEST_TICK = 2;
 
 const NOTHING = "\0".repeat(STATE_LENGTH);

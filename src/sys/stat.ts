@@ -79,9 +79,8 @@ export function stateOf(path: ByteString, follow: boolean): string | undefined {
 /** When an object in this state was last changed, in seconds since the epoch. */
 export function lastChangeOf(state: string): number {
   const record = Buffer.from(state, "latin1");
-  return Number(
-    record.readBigInt64LE(16) > record.readBigInt64LE(32) ? record.readBigInt64LE(16) : record.readBigInt64LE(32),
-  );
+  const time = (at: number): number => Number(record.readBigInt64LE(at)) + record.readUInt32LE(at + 8) / 1e9;
+  return Math.max(time(16), time(32));
 }
 
 export const STATE_LENGTH = 48;
