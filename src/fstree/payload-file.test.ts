@@ -40,6 +40,10 @@ describe("a payload", () => {
     );
   });
 
+  test("keeps the hole that nothing follows", () => {
+    expect(write([100_000, Buffer.alloc(0)]).content.equals(Buffer.alloc(100_000))).toBe(true);
+  });
+
   test("of zeros takes no room, in pieces of any size", () => {
     for (const size of [1000, 8192, 1 << 20]) {
       const zeros = Array<Uint8Array>(Math.ceil((4 << 20) / size)).fill(new Uint8Array(size));

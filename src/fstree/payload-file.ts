@@ -22,7 +22,7 @@ export class PayloadFile {
   }
 
   write(bytes: Uint8Array): void {
-    if (isZero(bytes)) {
+    if (bytes.length === 0 || isZero(bytes)) {
       this.#position += bytes.length;
       return;
     }
