@@ -1,9 +1,10 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { groupOnly, makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { IdMap } from "../fstree/id-map.ts";
+import { namesIn } from "../io/directory.ts";
 import { isRoot } from "../sys/rank.ts";
 
 /** Where a data-root lies and whose ids its trees carry. */
@@ -104,15 +105,6 @@ function realPath(path: string): string {
     return realpathSync(path);
   } catch (error) {
     if (errnoOf(error) === "ENOENT" && dirname(path) !== path) return join(realPath(dirname(path)), basename(path));
-    throw asVarveError(error);
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
     throw asVarveError(error);
   }
 }

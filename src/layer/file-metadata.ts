@@ -1,11 +1,12 @@
 import { randomInt } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ChainID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
-import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
+import { directoriesIn } from "../io/directory.ts";
 import type { RecordIndex } from "../io/record-index.ts";
 import { stampOf } from "../io/stamp.ts";
 import { WriteSet } from "../io/write-set.ts";
@@ -70,7 +71,7 @@ export class FileMetadata implements LayerMetadata {
     if (stamp === undefined) throw noRecord(chain);
     const known = this.#index?.recall(chain, stamp);
     if (known !== undefined) return known;
-    const record = readLayerFiles(this.#layer(chain), namesIn(this.#layer(chain)));
+    const record = readLayerFiles(this.#layer(chain));
     // Foreign layers are rare, and their descriptors large.
     if (record.descriptor === undefined) this.#index?.note(chain, stamp, record);
     return record;
@@ -175,27 +176,6 @@ const CHAIN_HEX = /^[0-9a-f]{64}$/;
 const REMOVING = /^[0-9a-f]{64}-.*-removing$/s;
 /** The second one is that of Docker 1.10 to 1.12. */
 const DRAFT = /^(write-set|layer)-[0-9]+$/;
-
-/** None when there is no such directory. */
-function directoriesIn(path: string): string[] {
-  try {
-    const entries = readdirSync(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw asVarveError(error);
-  }
-}
-
-/** None when it is no directory, or gone since it was listed. */
-function namesIn(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
-    throw asVarveError(error);
-  }
-}
 
 /** A directory that takes another one's place has another inode, or at least another time. */
 function stampOfDirectory(directory: string): string | undefined {

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, parseDigest } from "../digest/digest.ts";
 import { asVarveError, errnoOf, isVarveError, VarveError } from "../errors.ts";
+import { namesIn } from "../io/directory.ts";
 import {
   type GoStructType,
   goInteger,
@@ -19,9 +20,6 @@ import type { LayerRecord, MountRecord } from "./metadata.ts";
  * with Docker's leniency when we read it.
  */
 export type RecordFile = readonly [name: string, text: string];
-
-/** All that a layer's record may consist of. */
-export const LAYER_FILES: readonly string[] = ["diff", "size", "cache-id", "parent", "descriptor.json"];
 
 /** A layer's files but for the tar-split, in the order in which Docker writes them. */
 export function layerFiles(record: LayerRecord): RecordFile[] {
@@ -43,11 +41,10 @@ export function mountFiles(record: MountRecord): RecordFile[] {
   return files;
 }
 
-/**
- * @param present which files there may be, if that is known: to look for one in vain takes longer than to read one
- * @throws VarveError `corrupt`, with the file and what is wrong with it
- */
-export function readLayerFiles(directory: string, present: readonly string[] = LAYER_FILES): LayerRecord {
+/** @throws VarveError `corrupt`, with the file and what is wrong with it */
+export function readLayerFiles(directory: string): LayerRecord {
+  // To look for a file in vain takes longer than to read one.
+  const present = namesIn(directory);
   const has = (name: string): boolean => present.includes(name);
   const descriptor = has("descriptor.json") ? readText(directory, "descriptor.json") : undefined;
   return {
