@@ -88,7 +88,7 @@ try {
 if ([...tables.values()].some(({ rows }) => rows.some(({ failure }) => failure !== undefined))) process.exitCode = 1;
 
 /** @param {import("./cases.mjs").Case} selected */
-async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_INFINITY, contenders }) {
+async function runCase({ name, title, goals, repeat = 1, contenders }) {
   const contestants = await contenders(context);
   const proof = new Proof();
   const table = new Table(
@@ -96,7 +96,7 @@ async function runCase({ name, title, goals, repeat = 1, most = Number.POSITIVE_
     title,
     contestants.map((contestant) => ({ key: contestant.key, name: contestant.name, runs: [] })),
   );
-  for (let round = 0; round < Math.min(rounds, most) * repeat; round++) {
+  for (let round = 0; round < rounds * repeat; round++) {
     // Nobody is always the first.
     for (const index of contestants.keys()) {
       const turn = (index + round) % contestants.length;

@@ -11,7 +11,6 @@ import { bareNodes, floor, handles, lists, loads, reads, removals, saves } from 
  * @property {string} title
  * @property {import("./goals.mjs").Goal[]} goals
  * @property {number} [repeat] how many times as many rounds, for what is over in an instant
- * @property {number} [most] rounds, for what is long
  * @property {(context: Context) => import("./work.mjs").Contender[] | Promise<import("./work.mjs").Contender[]>} contenders
  * @property {(context: Context) => void} [after]
  */
@@ -124,7 +123,6 @@ function growth(size) {
   return /** @type {const} */ (["load", "save"]).map((verb) => ({
     name: `grow-${verb}-${size}`,
     title: `${verb} of an image of ${size.replace(/(?=[MG])/, " ")}`,
-    most: 3,
     goals: each((varve) => [
       underMemory(varve, 200),
       ...(size === "4GB"

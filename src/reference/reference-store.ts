@@ -1,8 +1,9 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Digest, isDigest } from "../digest/digest.ts";
 import { asVarveError, VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
+import { stampOf } from "../io/stamp.ts";
 import { readWholeFile } from "../io/whole-file.ts";
 import { canonicalString, familiarName, familiarString, type Reference } from "./reference.ts";
 import {
@@ -163,7 +164,7 @@ export class ReferenceStore {
 
   /** Reads the file again if another process wrote it. @throws VarveError `corrupt`; memory then stays as it was */
   refresh(): void {
-    const stamp = stampOf(this.#path);
+    const stamp = this.#readStamp();
     if (stamp === this.#stamp) return;
     const bytes = readWholeFile(this.#path, MAX_SIZE);
     this.#take(bytes === undefined ? NO_REPOSITORIES : parseRepositories(bytes, this.#path));
@@ -186,7 +187,12 @@ export class ReferenceStore {
     makeDirectory(dirname(this.#path));
     replaceFile(this.#path, formatRepositories(repositories), { mode: 0o600, sync: this.#sync });
     this.#take(repositories);
-    this.#stamp = stampOf(this.#path);
+    this.#stamp = this.#readStamp();
+  }
+
+  /** Differs when the file is another one than before. */
+  #readStamp(): string {
+    return stampOf(this.#path, [""], { follow: true }) ?? "none";
   }
 
   #take(repositories: Repositories): void {
@@ -228,17 +234,6 @@ function refuseMove(reference: Reference, before: string, force: boolean): void 
 function sorted<T>(items: Iterable<T>, referenceOf: (item: T) => Reference): T[] {
   const keyed = Array.from(items, (item) => ({ item, key: canonicalString(referenceOf(item)) }));
   return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ item }) => item);
-}
-
-/** Differs when the file is another one than before. */
-function stampOf(path: string): string {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "none";
-    throw asVarveError(error);
-  }
 }
 
 function makeDirectory(path: string): void {
