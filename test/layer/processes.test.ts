@@ -14,8 +14,8 @@ import { LayerStore } from "../../src/layer/store.ts";
 import { FileLock } from "../../src/sys/lock.ts";
 import { tarOut } from "../../src/testing/layer-bench.ts";
 import { tarOf } from "../../src/testing/tar-entries.ts";
+import { BuiltProgram } from "../driver/built-program.ts";
 import { lacking } from "../tools/dockerd.ts";
-import { Compiled } from "./compiled.ts";
 
 const lack = lacking("root");
 
@@ -24,12 +24,11 @@ const CHILD = `
 import { readFileSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
-const [compiled, root, driverName, tars, stall] = process.argv.slice(2);
-const load = (path) => import(join(compiled, path));
-const { openDriver } = await load("driver/select.js");
-const { FileMetadata } = await load("layer/file-metadata.js");
-const { LayerStore } = await load("layer/store.js");
-const { FileLock } = await load("sys/lock.js");
+import { openDriver } from "./dist/driver/select.js";
+import { FileMetadata } from "./dist/layer/file-metadata.js";
+import { LayerStore } from "./dist/layer/store.js";
+import { FileLock } from "./dist/sys/lock.js";
+const [root, driverName, tars, stall] = process.argv.slice(2);
 const commit = async (work) => {
   const lock = await FileLock.acquire(join(root, "lock"), "exclusive");
   try {
@@ -61,16 +60,15 @@ console.log(JSON.stringify(layers.map(({ chainID, cacheID }) => ({ chainID, cach
 `;
 
 describe.skipIf(lack)(`processes${lack ?? ""}`, () => {
-  let compiled: Compiled;
+  let program: BuiltProgram;
   beforeAll(() => {
-    compiled = new Compiled();
+    program = new BuiltProgram(CHILD);
   });
-  afterAll(() => compiled[Symbol.dispose]());
+  afterAll(() => program[Symbol.dispose]());
 
   describe.each(["overlay2", "vfs", "rootless"])("that share a root with %s", (driverName) => {
     let root: string;
     let tars: string;
-    let script: string;
     let driver: Driver;
     let store: LayerStore;
     const children: ChildProcess[] = [];
@@ -80,8 +78,6 @@ describe.skipIf(lack)(`processes${lack ?? ""}`, () => {
       root = mkdtempSync(join(tmpdir(), "layer-processes-"));
       tars = mkdtempSync(join(tmpdir(), "layer-tars-"));
       for (const [i, tar] of layers.entries()) writeFileSync(join(tars, `${i}.tar`), tar);
-      script = join(compiled.path, "child.mjs");
-      writeFileSync(script, CHILD);
       writeFileSync(join(root, "lock"), "");
       driver = await openDriver(root, { name: driverName, durability: "none" });
       store = await LayerStore.open({
@@ -141,7 +137,7 @@ describe.skipIf(lack)(`processes${lack ?? ""}`, () => {
     });
 
     async function begin(stall = ""): Promise<{ child: ChildProcess; said: () => Promise<string> }> {
-      const child = spawn(process.execPath, [script, compiled.path, root, driverName, tars, stall], {
+      const child = spawn(process.execPath, [program.path, root, driverName, tars, stall], {
         stdio: ["pipe", "pipe", "inherit"],
       });
       children.push(child);
