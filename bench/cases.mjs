@@ -130,7 +130,7 @@ function growth(size) {
         : []),
     ]),
     contenders: (context) => {
-      const [contestants, input] = [only(context, ...DOCKERS), context.inputs.sized(size)];
+      const [contestants, input] = [only(context, ...VARVES), context.inputs.sized(size)];
       return verb === "load" ? loads(contestants, input) : saves(contestants, input, "file");
     },
     ...(verb === "save" ? { after: ({ stores, inputs }) => stores.forget(inputs.sized(size)) } : {}),

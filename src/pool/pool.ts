@@ -163,6 +163,8 @@ interface Waiting {
 }
 
 const IDLE_MS = 5000;
+/** Of what a job makes little outlives its next window. With more room than that, Node lets it pile up. */
+const YOUNG_MB = 8;
 
 /** One thread and the job that it is at. */
 class PoolWorker {
@@ -180,7 +182,8 @@ class PoolWorker {
     this.#gone = on.gone;
     // Descriptors that one thread opens are closed by another: none may be closed when a thread ends. And Node's flags
     // may be for the main program only: with --input-type no worker would start.
-    this.#worker = new Worker(entry, { trackUnmanagedFds: false, execArgv: [] });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+    this.#worker = new Worker(entry, { trackUnmanagedFds: false, execArgv: [], resourceLimits });
     this.#worker.on("message", (answer: Answer) => this.#hear(answer));
     this.#worker.on("error", (error) => this.#end((job) => job.reject(error)));
     this.#worker.on("exit", (code) =>
