@@ -2,7 +2,7 @@ import { constants, statfsSync } from "node:fs";
 import { closeFile, O_PATH, openAt, readLinkAt } from "./at.ts";
 import type { ByteString } from "./byte-string.ts";
 import { cString, errnoError, lastErrno, libc } from "./libc.ts";
-import { statAt } from "./stat.ts";
+import { kindAt } from "./stat.ts";
 
 /**
  * How a path is kept inside a directory: by the kernel in one call (`openat2`, Linux 5.6), or one component at a time
@@ -82,7 +82,7 @@ function openByWalking(root: number, name: ByteString, flags: number): number {
         goBackTo(Math.max(way.length - 1, 0));
         continue;
       }
-      const kind = statAt(here(), component)?.kind;
+      const kind = kindAt(here(), component);
       if (kind === undefined) throw errnoError("ENOENT", "open", name);
       if (kind === "symlink") {
         if (++links > MAX_LINKS || isMagic(here())) throw errnoError("ELOOP", "open", name);

@@ -30,6 +30,7 @@ export type FileKind = "file" | "directory" | "symlink" | "char" | "block" | "fi
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 0x1;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_SIZE = 256;
@@ -49,6 +50,16 @@ const KINDS: Readonly<Record<number, FileKind>> = {
 export function statAt(dir: number, name: ByteString): Stat | undefined {
   const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
   if (libc().statx(dir, cString(name, "lstat"), flags, STATX_BASIC_STATS, bytes) === 0) return readStat();
+  const errno = lastErrno();
+  if (errno === "ENOENT") return undefined;
+  throw errnoError(errno, "lstat", name);
+}
+
+/** What `name` itself is, a link included, for looking at very many; `undefined` when nothing has that name. */
+export function kindAt(dir: number, name: ByteString): FileKind | undefined {
+  const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  if (libc().statx(dir, cString(name, "lstat"), flags, STATX_TYPE, bytes) === 0)
+    return kindOf(view.getUint16(28, true));
   const errno = lastErrno();
   if (errno === "ENOENT") return undefined;
   throw errnoError(errno, "lstat", name);
@@ -89,11 +100,15 @@ const bytes = new Uint8Array(STATX_SIZE);
 const buffer: Buffer = Buffer.from(bytes.buffer);
 const view = new DataView(bytes.buffer);
 
+function kindOf(typeAndMode: number): FileKind {
+  return KINDS[typeAndMode >> 12] ?? "file";
+}
+
 /** `struct statx`, which is laid out alike on every architecture. */
 function readStat(): Stat {
   const typeAndMode = view.getUint16(28, true);
   return {
-    kind: KINDS[typeAndMode >> 12] ?? "file",
+    kind: kindOf(typeAndMode),
     mode: typeAndMode & 0o7777,
     uid: view.getUint32(20, true),
     gid: view.getUint32(24, true),

@@ -5,7 +5,7 @@ import { type ByteString, fromBytes, toBytes } from "./byte-string.ts";
 import { lexicalComponents } from "./lexical.ts";
 import { errnoError } from "./libc.ts";
 import { openInside, type Resolver, resolverOf } from "./resolve.ts";
-import { statAt, statFile } from "./stat.ts";
+import { kindAt, statFile } from "./stat.ts";
 
 /** A directory of the tree, open, and the name in it that the call after this one is about. */
 export interface Place {
@@ -67,10 +67,10 @@ export class TreeRoot {
    */
   openFile(name: ByteString): number {
     const { dir, base } = this.parentOf(name);
-    const stat = statAt(dir, base);
-    if (stat === undefined) throw errnoError("ENOENT", "open", name);
-    if (stat.kind === "file") return openAt(dir, base, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (stat.kind !== "symlink") throw notAFile(stat.kind, name);
+    const found = kindAt(dir, base);
+    if (found === undefined) throw errnoError("ENOENT", "open", name);
+    if (found === "file") return openAt(dir, base, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (found !== "symlink") throw notAFile(found, name);
 
     const place = this.openPlace(name);
     try {

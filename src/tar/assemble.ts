@@ -145,11 +145,16 @@ function sameWindow(): () => Buffer {
  */
 export async function* readSplit(source: AsyncIterable<Uint8Array>): AsyncGenerator<SplitEntry[], void, undefined> {
   const parser = new SplitParser();
+  for await (const chunk of unpackSplit(source)) yield parser.write(chunk);
+  yield parser.end();
+}
+
+/** Its lines, gunzipped, in chunks of their own memory. @throws VarveError as `readSplit` */
+export async function* unpackSplit(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
   const gunzip = createGunzip({ chunkSize: UNPACKED });
   const feeding = pipeline(copiesOf(source), gunzip).catch(() => undefined);
   try {
-    for await (const chunk of gunzip) yield parser.write(chunk);
-    yield parser.end();
+    yield* gunzip;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && String(error.code).startsWith("Z_"))) throw error;
     throw new VarveError("corrupt", `tar-split: ${error.message}`, {}, error);

@@ -11,11 +11,16 @@ export class LastBlock {
     else if (segment.length > 0) this.#bytes = Buffer.concat([this.#bytes, segment]).subarray(-BLOCK);
   }
 
+  /** Whether it is for the last block to say if there is a payload. */
+  static matters({ crc }: SplitFile): boolean {
+    return crc?.every((byte) => byte === 0) ?? false;
+  }
+
   /** Some old tools gave links the size of their target: a line with that size, the CRC of nothing, and no file to read. */
-  hasNoPayload({ name, crc }: SplitFile): boolean {
-    if (crc === undefined || crc.some((byte) => byte !== 0) || this.#bytes.length < BLOCK) return false;
+  hasNoPayload(file: SplitFile): boolean {
+    if (!LastBlock.matters(file) || this.#bytes.length < BLOCK) return false;
     const { buffer, byteOffset } = this.#bytes;
     const type = parseBlock(Buffer.from(buffer, byteOffset, BLOCK))?.header.type;
-    return type !== undefined && (isHeaderOnly(type) || (type === "\0" && name.endsWith("/")));
+    return type !== undefined && (isHeaderOnly(type) || (type === "\0" && file.name.endsWith("/")));
   }
 }

@@ -65,8 +65,11 @@ export function parseSplitLine(line: string): SplitEntry {
 
 /** Cuts a tar-split, once it is gunzipped, into its entries. Holds at most one line of it. */
 export class SplitParser {
-  #parts: Buffer[] = [];
-  #length = 0;
+  #entries: SplitEntry[] = [];
+  readonly #lines = new SplitLines((line) => {
+    const entry = splitEntryOf(line);
+    if (entry !== undefined) this.#entries.push(entry);
+  });
 
   /**
    * The entries that end in this chunk.
@@ -74,38 +77,60 @@ export class SplitParser {
    * @throws VarveError `corrupt`
    */
   write(chunk: Uint8Array): SplitEntry[] {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const entries: SplitEntry[] = [];
-    let at = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
-      this.#add(entries, bytes.subarray(at, end));
-      at = end + 1;
-    }
-    this.#keep(bytes.subarray(at));
-    return entries;
+    this.#lines.write(chunk);
+    return this.#taken();
   }
 
   /** The entry of a last line that no newline ends. */
   end(): SplitEntry[] {
-    const entries: SplitEntry[] = [];
-    this.#add(entries, NOTHING);
-    return entries;
+    this.#lines.end();
+    return this.#taken();
   }
 
-  #add(entries: SplitEntry[], end: Buffer): void {
-    let line = end;
-    if (this.#length > 0) {
-      this.#keep(end);
-      line = Buffer.concat(this.#parts, this.#length);
-      this.#parts = [];
-      this.#length = 0;
+  #taken(): SplitEntry[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    return entries;
+  }
+}
+
+/** Cuts a tar-split, once it is gunzipped, into its lines, and holds at most one of them. */
+export class SplitLines {
+  readonly #take: (line: Buffer) => void;
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  /** @param take gets each line without its newline; mostly it is a piece of the chunk */
+  constructor(take: (line: Buffer) => void) {
+    this.#take = take;
+  }
+
+  /** @throws VarveError `corrupt` */
+  write(chunk: Uint8Array): void {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let at = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+      this.#end(bytes.subarray(at, end));
+      at = end + 1;
     }
-    const entry = plainEntry(line);
-    if (entry !== undefined) entries.push(entry);
-    else {
-      const text = line.toString("utf8");
-      if (/\S/.test(text)) entries.push(parseSplitLine(text));
+    this.#keep(bytes.subarray(at));
+  }
+
+  /** Gives the last line, if no newline ended it. */
+  end(): void {
+    this.#end(NOTHING);
+  }
+
+  #end(end: Buffer): void {
+    if (this.#length === 0) {
+      this.#take(end);
+      return;
     }
+    this.#keep(end);
+    const line = Buffer.concat(this.#parts, this.#length);
+    this.#parts = [];
+    this.#length = 0;
+    this.#take(line);
   }
 
   #keep(part: Buffer): void {
@@ -114,6 +139,23 @@ export class SplitParser {
     if (this.#length > MAX_LINE) throw corrupt("a line is too long", { length: this.#length });
     this.#parts.push(Buffer.from(part));
   }
+}
+
+/** The entry of a line; `undefined` for a blank one. @throws VarveError `corrupt` */
+export function splitEntryOf(line: Buffer): SplitEntry | undefined {
+  const entry = plainEntry(line);
+  if (entry !== undefined) return entry;
+  const text = line.toString("utf8");
+  return /\S/.test(text) ? parseSplitLine(text) : undefined;
+}
+
+/** How many bytes a segment has whose line is written as everybody writes it; `undefined` for any other line. */
+export function plainSegmentLength(line: Buffer): number | undefined {
+  const end = endOfPlainSegment(line);
+  if (end === undefined) return undefined;
+  const length = end - SEGMENT_START.length;
+  const padding = line[end - 2] === EQUALS ? 2 : line[end - 1] === EQUALS ? 1 : 0;
+  return length === 0 ? 0 : length % 4 === 0 ? (length / 4) * 3 - padding : undefined;
 }
 
 const FILE = 1;
@@ -126,17 +168,22 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * closer look. Says the same as `parseSplitLine`, several times as fast.
  */
 function plainEntry(line: Buffer): SplitEntry | undefined {
-  if (line.length < SEGMENT_START.length || line.length > MAX_LINE) return undefined;
   if (line[TYPE_AT] === DIGIT_TWO) return plainSegment(line);
-  return line[TYPE_AT] === DIGIT_ONE ? plainFile(line) : undefined;
+  return line.length <= MAX_LINE && line[TYPE_AT] === DIGIT_ONE ? plainFile(line) : undefined;
 }
 
 function plainSegment(line: Buffer): SplitSegment | undefined {
+  const end = endOfPlainSegment(line);
+  const bytes = end === undefined ? undefined : fromBase64(line.toString("latin1", SEGMENT_START.length, end));
+  return bytes && { kind: "segment", bytes };
+}
+
+/** Where its payload ends. */
+function endOfPlainSegment(line: Buffer): number | undefined {
+  if (line.length < SEGMENT_START.length || line.length > MAX_LINE) return undefined;
   if (SEGMENT_START.compare(line, 0, SEGMENT_START.length) !== 0) return undefined;
   const end = line.indexOf(QUOTE, SEGMENT_START.length);
-  if (end < 0 || !SEGMENT_END.test(line.toString("latin1", end))) return undefined;
-  const bytes = fromBase64(line.toString("latin1", SEGMENT_START.length, end));
-  return bytes && { kind: "segment", bytes };
+  return end >= 0 && !line.includes(BACKSLASH) && SEGMENT_END.test(line.toString("latin1", end)) ? end : undefined;
 }
 
 function plainFile(line: Buffer): SplitFile | undefined {
@@ -152,6 +199,8 @@ const TYPE_AT = 8;
 const DIGIT_ONE = 0x31;
 const DIGIT_TWO = 0x32;
 const QUOTE = 0x22;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
 const SEGMENT_START: Buffer = Buffer.from('{"type":2,"payload":"');
 const SEGMENT_END = /^","position":[0-9]+\}$/;
 /** Of ASCII without escapes, and a size that no number's precision ends. */

@@ -34,21 +34,24 @@ test("the length is that of the tar, wherever its payloads are kept", async () =
 });
 
 test("a link that has the size of its target has no payload all the same", async () => {
-  const header = Buffer.from(encodeHeader(newHeader({ name: fromText("link"), type: TYPE.hardLink, size: 0 })));
-  header.write("00000001750\0", 124, "latin1");
-  header.write("        ", 148, "latin1");
-  header.write(
-    `${header
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, "0")}\0 `,
-    148,
-    "latin1",
-  );
-  const tar = Buffer.concat([header, END_OF_ARCHIVE]);
+  const tar = Buffer.concat([linkOfSize(1000), END_OF_ARCHIVE]);
   const split = splitOf(tar, () => "tree");
   expect(split).toContain('"size":1000');
   expect(await tarLength(stream(gzipSync(split)))).toBe(tar.length);
+});
+
+test("segments count however they are written, down to a byte each, and tell of a link all the same", async () => {
+  const [header, trailing] = [linkOfSize(1000), Buffer.alloc(1024, 0xff)];
+  const file = { type: 1, name: "link", size: 1000, payload: Buffer.alloc(8).toString("base64") };
+  const segments = [...header].map((byte) => ({ type: 2, payload: Buffer.of(byte).toString("base64") }));
+  const rest = { type: 2, payload: trailing.toString("base64") };
+  const plain = (line: object): string => JSON.stringify(line);
+  const spaced = (line: object): string => JSON.stringify(line, undefined, 1).replaceAll("\n", "");
+  const escaped = (line: object): string => plain(line).replaceAll("/", "\\/");
+  for (const write of [plain, spaced, escaped]) {
+    const lines = [...segments, file, rest].map((line, position) => write({ ...line, position }));
+    expect(await tarLength(stream(gzipSync(lines.join("\n"))))).toBe(header.length + trailing.length);
+  }
 });
 
 test("no tar-split makes anything but a length or a corrupt error", async () => {
@@ -63,6 +66,16 @@ test("no tar-split makes anything but a length or a corrupt error", async () => 
   );
   await expect(tarLength(stream(Buffer.from("no gzip")))).rejects.toMatchObject({ code: "corrupt" });
 });
+
+/** What no writer of ours makes: a hard link with the size of its target. */
+function linkOfSize(size: number): Buffer {
+  const header = Buffer.from(encodeHeader(newHeader({ name: fromText("link"), type: TYPE.hardLink, size: 0 })));
+  header.write(`${size.toString(8).padStart(11, "0")}\0`, 124, "latin1");
+  header.write("        ", 148, "latin1");
+  const sum = header.reduce((sum, byte) => sum + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return header;
+}
 
 function splitOf(tar: Uint8Array, home: (header: Header) => "tree" | "split"): string {
   const lines: string[] = [];
