@@ -17,6 +17,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   image: 5,
   reference: 5,
   archive: 6,
+  graph: 6,
   engine: 7,
   cli: 8,
   "index.ts": 8,
