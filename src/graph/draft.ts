@@ -30,6 +30,8 @@ export class EntryDraft {
       makeDirectory(this.#path, 0o700, options.owner);
       this.split = new SplitFile(this.#file("tar-data.json.gz"));
     } catch (error) {
+      this.#close();
+      removeTree(this.#path);
       throw asVarveError(error);
     }
   }

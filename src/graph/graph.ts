@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
@@ -6,7 +7,7 @@ import { makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { type V1Image, v1ImageType } from "../image/config.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
-import { directoriesIn } from "../io/directory.ts";
+import { namesIn } from "../io/directory.ts";
 import { timeOf } from "../json/go-time.ts";
 import { formatGo } from "../json/go-value.ts";
 import { takeApart } from "../layer/unpack.ts";
@@ -281,13 +282,14 @@ export class Graph {
     });
   }
 
-  /** Takes away what dead processes left half-made or half-deleted. @returns the ids */
+  /** Takes away what dead processes left half-made or half-deleted. @returns the names of that */
   async cleanup(): Promise<string[]> {
-    const directory = join(this.#files.directory, TRANSACTIONS);
-    const names = directoriesIn(directory).filter((name) => !this.#turns.has(name as GraphID));
+    const { directory } = this.#files;
+    const names = namesIn(join(directory, TRANSACTIONS)).filter((name) => !this.#turns.has(name as GraphID));
     for (const name of names) {
-      if (isGraphID(name) && !this.#images.has(name)) await this.#driver.remove(name);
-      removeTree(join(directory, name));
+      // The tree of an entry, even of a broken one, is not ours to take.
+      if (isGraphID(name) && !existsSync(join(directory, name))) await this.#driver.remove(name);
+      removeTree(join(directory, TRANSACTIONS, name));
     }
     return names;
   }

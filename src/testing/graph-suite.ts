@@ -365,10 +365,13 @@ export function graphSuite(subject: DriverUnderTest, { idMap }: { readonly idMap
       await using bench = new GraphBench(subject, idMap);
       await bench.pair();
       await bench.driver.create(C, A);
-      for (const id of [A, C]) mkdirSync(join(bench.directory, "_tmp", id));
+      await bench.driver.create(D, A);
+      mkdirSync(join(bench.directory, D)); // broken, but there
+      for (const id of [A, C, D]) mkdirSync(join(bench.directory, "_tmp", id));
+      writeFileSync(join(bench.directory, "_tmp/buffered"), "");
       const graph = await bench.open();
-      expect((await graph.cleanup()).sort()).toEqual([A, C]);
-      expect(bench.driver.ids().sort()).toEqual([A, B]);
+      expect((await graph.cleanup()).sort()).toEqual([A, "buffered", C, D]);
+      expect(bench.driver.ids().sort()).toEqual([A, B, D]);
       expect(readdirSync(join(bench.directory, "_tmp"))).toEqual([]);
     });
   });

@@ -71,25 +71,22 @@ describe("images that are saved by worker threads", () => {
     return bytes;
   }
 
-  describe.each(DRIVERS)("on %s", (name) => {
-    test.each(FORMATS)(
-      "are the same bytes as %s, to a file and to a pipe, with any number of threads",
-      async (format) => {
-        const saving = [...on(name), "save", "--format", format, ...IMAGES];
-        const expected = await varve(saving, at("0"));
-        expect(expected.status).toBe(0);
-        expect(expected.output.length).toBeGreaterThan(15 << 20);
-        for (const threads of THREADS) {
-          const piped = await varve(saving, at(threads));
-          expect(piped.error).toBe("");
-          expect(piped.output.equals(expected.output), `${threads} threads, to a pipe`).toBe(true);
-          expect((await toFile(threads, ...saving)).equals(expected.output), `${threads} threads, to a file`).toBe(
-            true,
-          );
-        }
-      },
-    );
-  });
+  // Formats differ in what lies around the layers, drivers in where their files are: no need for each with each.
+  test.each([...FORMATS.map((format) => [driver, format]), ...DRIVERS.slice(1).map((name) => [name, FORMATS[0]!])])(
+    "on %s are the same bytes as %s, to a file and to a pipe, with any number of threads",
+    async (name, format) => {
+      const saving = [...on(name!), "save", "--format", format!, ...IMAGES];
+      const expected = await varve(saving, at("0"));
+      expect(expected.status).toBe(0);
+      expect(expected.output.length).toBeGreaterThan(15 << 20);
+      for (const threads of THREADS) {
+        const piped = await varve(saving, at(threads));
+        expect(piped.error).toBe("");
+        expect(piped.output.equals(expected.output), `${threads} threads, to a pipe`).toBe(true);
+        expect((await toFile(threads, ...saving)).equals(expected.output), `${threads} threads, to a file`).toBe(true);
+      }
+    },
+  );
 
   const records = (): string => join(root, "image", driver, "layerdb/sha256");
 
