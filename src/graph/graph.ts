@@ -6,17 +6,18 @@ import type { Driver } from "../driver/driver.ts";
 import { makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { type V1Image, v1ImageType } from "../image/config.ts";
-import { abortable, type ByteSource } from "../io/byte-source.ts";
+import type { ByteSource } from "../io/byte-source.ts";
 import { namesIn } from "../io/directory.ts";
 import { timeOf } from "../json/go-time.ts";
 import { formatGo } from "../json/go-value.ts";
-import { takeApart } from "../layer/unpack.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { type GraphID, type GraphImage, isGraphID, readDescriptor } from "./descriptor.ts";
-import { EntryDraft } from "./draft.ts";
 import { EntryFiles, TRANSACTIONS } from "./entry-files.ts";
+import type { GraphContext } from "./graph-context.ts";
 import { type BufferedTar, type BufferOptions, bufferTar, graphTar } from "./graph-tar.ts";
 import { Holders } from "./holders.ts";
+import { clearEntry, type GraphRegisterOptions, makeEntry } from "./make-entry.ts";
+import { type BrokenEntry, readGraph } from "./read-graph.ts";
 import { setAside } from "./set-aside.ts";
 
 export interface GraphOptions {
@@ -29,20 +30,6 @@ export interface GraphOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A directory in the graph that cannot be used. */
-export interface BrokenEntry {
-  readonly name: string;
-  readonly reason: string;
-}
-
-export interface GraphRegisterOptions {
-  /** Written to the file `parent`, for an image whose JSON does not tell, or tells another. */
-  readonly parent?: GraphID | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Told after each chunk how many bytes of the layer were taken in. */
-  readonly onBytes?: ((total: number) => void) | undefined;
-}
-
 /** What a new image says about itself; see `Graph.create`. */
 export type NewGraphImage = Partial<
   Pick<V1Image, "parent" | "container" | "containerConfig" | "config" | "comment" | "author" | "architecture">
@@ -53,7 +40,7 @@ export type NewGraphImage = Partial<
  * both it and the driver's tree are named by one id of 64 hex digits. `graph/` is shared by all drivers, so an image is
  * there only if the driver has its tree as well.
  *
- * `graph.ts` is the way in; `descriptor.ts` and `entry-files.ts` know the files of an image, `draft.ts` how they come about,
+ * `graph.ts` is the way in; `descriptor.ts` and `entry-files.ts` know the files of an image, `make-entry.ts` how one comes about,
  * `graph-tar.ts` how a layer is given back, and `tag-store.ts` is the file of names beside the graph.
  *
  * One process at a time may have a graph open for changes, under a lock of the caller's: its daemon kept the truth in
@@ -66,8 +53,7 @@ export type NewGraphImage = Partial<
 export class Graph {
   readonly #files: EntryFiles;
   readonly #driver: Driver;
-  readonly #sync: boolean;
-  readonly #warn: (message: string) => void;
+  readonly #context: GraphContext;
   readonly #images = new Map<GraphID, GraphImage>();
   readonly #children = new Map<GraphID, Set<GraphID>>();
   readonly #holders = new Holders();
@@ -77,15 +63,16 @@ export class Graph {
   /** Reads what the driver knows of. What is broken is told and left out. */
   static open(options: GraphOptions): Graph {
     const graph = new Graph(options);
-    graph.#restore();
+    const { images, broken } = readGraph(graph.#context);
+    for (const image of images) graph.#add(image);
+    graph.#broken = broken;
     return graph;
   }
 
   private constructor({ directory, driver, sync, onWarning = () => {} }: GraphOptions) {
     this.#files = new EntryFiles(directory, { sync });
     this.#driver = driver;
-    this.#sync = sync;
-    this.#warn = onWarning;
+    this.#context = { files: this.#files, driver, sync, warn: onWarning };
   }
 
   /** What `open` left out. Images that only another driver knows are not broken. */
@@ -241,8 +228,9 @@ export class Graph {
       const holder = `register ${id}`;
       this.retain(holder, below);
       try {
-        await this.#clear(id);
-        await this.#make(image, json, layer, options);
+        this.#makeDirectories();
+        await clearEntry(this.#context, id);
+        await makeEntry(this.#context, image, json, layer, options);
       } catch (error) {
         throw asVarveError(error);
       } finally {
@@ -268,7 +256,7 @@ export class Graph {
         throw new VarveError("in-use", `image ${id} is being used by ${holders.join(", ")}`, { id, holders });
       if (this.hasChildren(id)) throw new VarveError("conflict", `image ${id} has dependent child images`, { id });
       this.#makeDirectories();
-      const aside = setAside(this.#files, id, this.#sync);
+      const aside = setAside(this.#context, id);
       // Out of memory first, so that nobody begins to stand on it.
       this.#drop(image);
       try {
@@ -292,87 +280,6 @@ export class Graph {
       removeTree(join(directory, TRANSACTIONS, name));
     }
     return names;
-  }
-
-  #restore(): void {
-    const broken: BrokenEntry[] = [];
-    const found = new Map<GraphID, GraphImage>();
-    for (const name of this.#files.names()) {
-      try {
-        if (!isGraphID(name)) throw new VarveError("corrupt", `${JSON.stringify(name)} is no image id`, { name });
-        if (this.#driver.exists(name)) found.set(name, this.#files.image(name));
-      } catch (error) {
-        if (!isVarveError(error)) throw error;
-        broken.push({ name, reason: error.message });
-      }
-    }
-    for (const id of circular(found)) {
-      found.delete(id);
-      broken.push({ name: id, reason: `image ${id} is its own ancestor, or stands on one that is` });
-    }
-    for (const image of found.values()) {
-      this.#add(image);
-      if (image.parent !== undefined && !found.has(image.parent))
-        this.#warn(`image ${image.id}: its parent ${image.parent} is not there`);
-    }
-    for (const { reason } of broken) this.#warn(reason);
-    this.#broken = broken;
-  }
-
-  async #make(
-    image: GraphImage,
-    json: Uint8Array,
-    layer: ByteSource,
-    { parent, signal, onBytes }: GraphRegisterOptions,
-  ): Promise<void> {
-    const { id } = image;
-    const draft = new EntryDraft(this.#files, id, { owner: rootIdentity(this.#driver.idMap), sync: this.#sync });
-    try {
-      await this.#driver.create(id, image.parent);
-      const size = await this.#unpack(image, abortable(layer, signal), draft, onBytes);
-      await draft.split.end();
-      draft.write("layersize", String(size));
-      draft.write("json", json);
-      if (parent !== undefined && parent !== readDescriptor(id, json, undefined).parent) draft.write("parent", parent);
-      draft.publish();
-    } catch (error) {
-      await this.#takeBack(id, draft);
-      throw error;
-    }
-  }
-
-  async #unpack(
-    { id, parent }: GraphImage,
-    layer: ByteSource,
-    { split }: EntryDraft,
-    onBytes: ((total: number) => void) | undefined,
-  ): Promise<number> {
-    const applier = await this.#driver.applier(id, parent);
-    try {
-      await takeApart(layer, { applier, split }, onBytes);
-    } catch (error) {
-      await applier.abort();
-      throw error;
-    }
-    return await applier.finish();
-  }
-
-  /** What resists is named by what stays in `_tmp`. */
-  async #takeBack(id: GraphID, draft: EntryDraft): Promise<void> {
-    try {
-      await this.#driver.remove(id);
-      await draft.cancel();
-    } catch (error) {
-      await draft.abandon();
-      this.#warn(`what was made of image ${id} is left for a later cleanup: ${(error as Error).message}`);
-    }
-  }
-
-  async #clear(id: GraphID): Promise<void> {
-    this.#makeDirectories();
-    removeTree(join(this.#files.directory, id));
-    await this.#driver.remove(id);
-    removeTree(join(this.#files.directory, TRANSACTIONS, id));
   }
 
   #makeDirectories(): void {
@@ -430,21 +337,4 @@ const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32:
 
 function asV1({ id, parent, image }: GraphImage): Buffer {
   return formatGo(v1ImageType.write({ ...image, id, parent: parent ?? "" }));
-}
-
-/** Images whose parents lead round in a circle, and those that stand on them. */
-function circular(images: ReadonlyMap<GraphID, GraphImage>): GraphID[] {
-  const sound = new Set<GraphID>();
-  const unsound = new Set<GraphID>();
-  for (const start of images.keys()) {
-    const way = new Set<GraphID>();
-    let next: GraphID | undefined = start;
-    while (next !== undefined && images.has(next) && !sound.has(next) && !unsound.has(next) && !way.has(next)) {
-      way.add(next);
-      next = images.get(next)?.parent;
-    }
-    const isRound = next !== undefined && (unsound.has(next) || way.has(next));
-    for (const id of way) (isRound ? unsound : sound).add(id);
-  }
-  return [...unsound];
 }

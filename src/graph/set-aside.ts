@@ -4,7 +4,8 @@ import { asVarveError } from "../errors.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import type { GraphID } from "./descriptor.ts";
-import { type EntryFiles, TRANSACTIONS } from "./entry-files.ts";
+import { TRANSACTIONS } from "./entry-files.ts";
+import type { GraphContext } from "./graph-context.ts";
 
 /** An image that is out of everybody's sight, in `_tmp`. */
 export interface SetAside {
@@ -14,7 +15,7 @@ export interface SetAside {
   undo(): void;
 }
 
-export function setAside(files: EntryFiles, id: GraphID, sync: boolean): SetAside {
+export function setAside({ files, sync }: GraphContext, id: GraphID): SetAside {
   const [from, to] = [join(files.directory, id), join(files.directory, TRANSACTIONS, id)];
   removeTree(to);
   moveVisibly(from, to, sync);

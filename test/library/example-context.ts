@@ -24,6 +24,9 @@ export const CONTEXT: Readonly<Record<string, string>> = {
     'import { Disassembler } from "varve/tar"; declare const diff: string; declare function line(text: string): void;' +
     "declare const layer: AsyncIterable<Uint8Array>;",
   "src/fstree/diff.ts": 'import { writeAll } from "src/io/byte-source.ts"; declare const merged: string;',
+  "src/graph/descriptor.ts": 'import { readFileSync } from "node:fs"; declare const id: GraphID;',
+  "src/graph/graph.ts": 'import { Driver } from "varve/driver"; declare const driver: Driver;',
+  "src/graph/tag-store.ts": 'import { GraphID } from "src/graph/descriptor.ts"; declare const id: GraphID;',
   "src/image/container-config.ts": 'import { formatGo } from "src/json/go-value.ts";',
   "src/image/image-tar.ts":
     'import { ImageID } from "varve"; import { ImageStore } from "src/image/store.ts";' +

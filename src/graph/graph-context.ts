@@ -1,0 +1,11 @@
+import type { Driver } from "../driver/driver.ts";
+import type { EntryFiles } from "./entry-files.ts";
+
+/** What the parts of one graph share. */
+export interface GraphContext {
+  readonly files: EntryFiles;
+  readonly driver: Driver;
+  /** Whether changes outlive a power loss. */
+  readonly sync: boolean;
+  warn(message: string): void;
+}
