@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { tarDataOf } from "./v1-tar-data.ts";
-import { emptyV1Tree, makeV1Tree, type V1Driver, v1TreeOf } from "./v1-trees.ts";
+import { makeV1Tree, type V1Driver, v1TreeOf } from "./v1-trees.ts";
 
 /** An image of a v1 graph: a layer and an id at once (FORMATS 11.1). */
 export interface V1Image {
@@ -213,11 +213,6 @@ function populateInit(tree: string): void {
   for (const file of [".dockerinit", ".dockerenv", "etc/resolv.conf", "etc/hosts", "etc/hostname", "dev/console"]) {
     writeFileSync(join(tree, file), "", { mode: 0o755 });
   }
-}
-
-/** Makes a tree for an id of which the graph has no entry. */
-export function makeStrayV1Tree(root: string, driver: V1Driver, id: string): void {
-  emptyV1Tree(root, driver, id, undefined);
 }
 
 function bytesOf(layer: Uint8Array | string): Buffer {

@@ -69,5 +69,6 @@ export const CONTEXT: Readonly<Record<string, string>> = {
     'import { ImageBackend } from "varve/testing"; declare const MemoryBackend: new () => ImageBackend;',
   "src/testing/index.ts":
     'import { Driver, DriverOptions } from "varve/driver"; declare const MyDriver: new (options: DriverOptions) => Driver;',
+  "src/testing/v1-graph.ts": 'import { tarOf } from "src/testing/tar-entries.ts";',
   "src/testing/tree-listing.ts": 'import { expect } from "vitest"; declare const theirs: string, ours: string;',
 };
