@@ -41,8 +41,11 @@ export function driverSuite(subject: DriverUnderTest): void {
       driver = await subject.open({ home, durability: "layer" });
     });
     afterEach(async () => {
-      await driver.cleanup();
-      rmSync(root, { recursive: true, force: true });
+      try {
+        await driver.cleanup();
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
     });
 
     describe("trees", () => {
