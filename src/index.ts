@@ -33,8 +33,11 @@
  * await target.load(source.save(["nginx:latest"], { signal }), { signal });
  */
 
+import type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 import type { Store } from "./engine/store.ts";
 import type { StoreOptions } from "./engine/workspace.ts";
+import type { MigrateOptions } from "./graph/migration/migration.ts";
+import type { MigrationReport } from "./graph/migration/report.ts";
 
 export type { LayerProgress } from "./archive/archive.ts";
 export type { LoadEvent, LoadedImage } from "./archive/load.ts";
@@ -50,11 +53,17 @@ export type { FileEntry } from "./engine/file-view.ts";
 export type { ImageFilters, PruneFilters } from "./engine/filters.ts";
 export type { HistoryEntry, ImageSummary, LayerSummary } from "./engine/images.ts";
 export type { InspectedConfig, InspectedContainer, InspectedImage } from "./engine/inspect.ts";
+export type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 export type { RemovedItem } from "./engine/removal-model.ts";
 export type { Store } from "./engine/store.ts";
 export type { ContainerUsage, DiskUsage, ImageUsage, StoreInfo } from "./engine/usage.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
+export type { GraphID, GraphImage } from "./graph/descriptor.ts";
+export type { Graph } from "./graph/graph.ts";
+export type { MigrateOptions } from "./graph/migration/migration.ts";
+export type { MigrationEvent, MigrationReport } from "./graph/migration/report.ts";
+export type { TagStore } from "./graph/tag-store.ts";
 export type { ImageID } from "./image/image.ts";
 export type { ByteSource } from "./io/byte-source.ts";
 export { type ByteString, fromBytes, fromText, toBytes, toText } from "./sys/byte-string.ts";
@@ -70,4 +79,38 @@ export type { Time } from "./sys/time.ts";
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const engine = await import("./engine/store.ts");
   return await engine.openStore(options);
+}
+
+/**
+ * Opens the v1 graph of a data-root, the image store of Docker 1.9 and before, for reading and for changes. Only one
+ * process at a time has it open.
+ *
+ * @throws VarveError `locked` while another process or a dockerd has it, `unsupported` for a driver that Varve has not
+ * @example
+ * import { openGraph } from "varve";
+ *
+ * using old = await openGraph({ root: "/mnt/old-disk/docker" });
+ * for (const { id, image } of old.graph.heads()) console.log(id, image.author, old.tags.of(id));
+ */
+export async function openGraph(options: GraphStoreOptions = {}): Promise<OldGraph> {
+  const engine = await import("./engine/old-graph.ts");
+  return await engine.openOldGraph(options);
+}
+
+/**
+ * Brings the images, containers and tags of a v1 graph into the stores of today, whose trees it uses in place. What cannot
+ * come across is in the report with the reason; the old graph stays, unless `removeOld` is said. Whenever it ends, even in
+ * a crash, another call does what is left.
+ *
+ * @throws VarveError `not-found` without a v1 graph, `locked`, `no-space`, `cancelled`, `corrupt`; `conflict` when not all
+ *   is across that `removeOld` would remove
+ * @example
+ * import { migrateGraph } from "varve";
+ *
+ * const { images, left } = await migrateGraph({ root: "/mnt/old-disk/docker", onEvent: (event) => console.log(event) });
+ * for (const { what, name, reason } of left) console.error(`${what} ${name}: ${reason}`);
+ */
+export async function migrateGraph(options: StoreOptions & MigrateOptions = {}): Promise<MigrationReport> {
+  const engine = await import("./engine/old-graph.ts");
+  return await engine.migrateOldGraph(options);
 }

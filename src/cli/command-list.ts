@@ -131,6 +131,11 @@ export const COMMANDS: readonly CommandGroup[] = [
         load: async () => (await import("./commands/events.ts")).events,
       },
       {
+        name: "migrate",
+        summary: "Bring the images of Docker 1.9 and before into the store of today",
+        load: async () => (await import("./commands/migrate.ts")).migrate,
+      },
+      {
         name: "version",
         summary: "Print the version",
         load: async () => (await import("./commands/version.ts")).version,

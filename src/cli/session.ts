@@ -3,6 +3,8 @@
 import { fstatSync } from "node:fs";
 import type { Store } from "../engine/store.ts";
 import { VarveError } from "../errors.ts";
+import type { MigrateOptions } from "../graph/migration/migration.ts";
+import type { MigrationReport } from "../graph/migration/report.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { oneLine } from "./report.ts";
 import { Output } from "./terminal.ts";
@@ -34,6 +36,13 @@ export class Session implements AsyncDisposable {
   store(): Promise<Store> {
     this.#store ??= this.#open();
     return this.#store;
+  }
+
+  /** Brings the v1 graph of the root into its stores of today. @throws VarveError */
+  async migrateGraph(options: Omit<MigrateOptions, "signal">): Promise<MigrationReport> {
+    const { migrateOldGraph } = await import("../engine/old-graph.ts");
+    const onWarning = (message: string): void => this.warn(message);
+    return await migrateOldGraph({ ...this.#options, ...options, onWarning, signal: this.signal });
   }
 
   /**

@@ -31,10 +31,13 @@ export class WriteSet {
   /**
    * Makes `write-set-<digits>`, 0700, in a directory that exists. The files always reach the disk before a commit;
    * `sync` says whether the commit itself does before it returns.
+   *
+   * @param options.prefix another name before the digits, for what must be told from other sets when it is left behind
    */
-  static open(directory: string, options: { readonly sync: boolean }): WriteSet {
+  static open(directory: string, options: { readonly sync: boolean; readonly prefix?: string | undefined }): WriteSet {
+    const { prefix = "write-set" } = options;
     for (;;) {
-      const path = join(directory, `write-set-${randomInt(2 ** 47)}`);
+      const path = join(directory, `${prefix}-${randomInt(2 ** 47)}`);
       try {
         mkdirSync(path, { mode: 0o700 });
       } catch (error) {

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { chmodSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { ChainID } from "../digest/chain-id.ts";
 import { hexOf } from "../digest/digest.ts";
 import { randomID } from "../digest/random-id.ts";
@@ -14,7 +14,15 @@ import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { LayerDraft, MountDraft } from "./draft.ts";
-import type { LayerMetadata, LayerRecord, Leftover, MountRecord, MountRemoval, Removal } from "./metadata.ts";
+import type {
+  BeginOptions,
+  LayerMetadata,
+  LayerRecord,
+  Leftover,
+  MountRecord,
+  MountRemoval,
+  Removal,
+} from "./metadata.ts";
 import { readLayerFiles, readMountFiles, treesNamedIn } from "./record-files.ts";
 import { SetAside } from "./set-aside.ts";
 
@@ -98,12 +106,12 @@ export class FileMetadata implements LayerMetadata {
     return readMountFiles(join(this.#mounts, name));
   }
 
-  async beginLayer(cacheID: string): Promise<LayerDraft> {
-    return this.#begin((files) => new LayerDraft(files, cacheID, (chain) => this.#layer(chain)));
+  async beginLayer(cacheID: string, options: BeginOptions = {}): Promise<LayerDraft> {
+    return this.#begin(options, (files) => new LayerDraft(files, cacheID, (chain) => this.#layer(chain)));
   }
 
-  async beginMount(record: MountRecord): Promise<MountDraft> {
-    return this.#begin((files) => new MountDraft(files, record, (name) => join(this.#mounts, name)));
+  async beginMount(record: MountRecord, options: BeginOptions = {}): Promise<MountDraft> {
+    return this.#begin(options, (files) => new MountDraft(files, record, (name) => join(this.#mounts, name)));
   }
 
   async setLayerAside(chain: ChainID): Promise<Removal> {
@@ -142,9 +150,9 @@ export class FileMetadata implements LayerMetadata {
     return join(this.#drafts, `${what}-${randomInt(2 ** 47)}`);
   }
 
-  #begin<T>(draft: (files: WriteSet) => T): T {
+  #begin<T>({ adopted }: BeginOptions, draft: (files: WriteSet) => T): T {
     this.#makeDirectories();
-    const files = WriteSet.open(this.#drafts, { sync: this.#sync });
+    const files = WriteSet.open(this.#drafts, { sync: this.#sync, prefix: adopted ? ADOPTION : undefined });
     try {
       return draft(files);
     } catch (error) {
@@ -174,8 +182,10 @@ function syncPath(lowest: string, topmost: string): void {
 
 const CHAIN_HEX = /^[0-9a-f]{64}$/;
 const REMOVING = /^[0-9a-f]{64}-.*-removing$/s;
-/** The second one is that of Docker 1.10 to 1.12. */
-const DRAFT = /^(write-set|layer)-[0-9]+$/;
+/** The last one is that of Docker 1.10 to 1.12. */
+const DRAFT = /^(write-set|adoption|layer)-[0-9]+$/;
+/** A draft by whose name can be told that its trees are not to go with it. */
+const ADOPTION = "adoption";
 
 /** A directory that takes another one's place has another inode, or at least another time. */
 function stampOfDirectory(directory: string): string | undefined {
@@ -195,7 +205,7 @@ function abandonedAt(path: string): Leftover | undefined {
   const lock = DirectoryLock.tryAcquire(path);
   if (lock === undefined) return undefined;
   try {
-    const trees = treesNamedIn(path);
+    const trees = basename(path).startsWith(`${ADOPTION}-`) ? [] : treesNamedIn(path);
     return { path, trees, discard: async () => removeTree(path), [Symbol.dispose]: () => lock[Symbol.dispose]() };
   } catch (error) {
     lock[Symbol.dispose]();

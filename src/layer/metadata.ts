@@ -31,9 +31,9 @@ export interface LayerMetadata {
   readMount(name: string): MountRecord;
 
   /** Announces a layer whose tree will be `cacheID`; to be called before the tree is made. */
-  beginLayer(cacheID: string): Promise<LayerTransaction>;
+  beginLayer(cacheID: string, options?: BeginOptions): Promise<LayerTransaction>;
   /** Announces a writable layer; to be called before its trees are made. */
-  beginMount(record: MountRecord): Promise<MountTransaction>;
+  beginMount(record: MountRecord, options?: BeginOptions): Promise<MountTransaction>;
 
   /** Ends a layer's life for every reader, in one durable step. */
   setLayerAside(chain: ChainID): Promise<Removal>;
@@ -44,6 +44,11 @@ export interface LayerMetadata {
 
   /** What dead processes left, never what a living one is working on. Each is to be discarded or disposed of. */
   leftovers(): Leftover[];
+}
+
+export interface BeginOptions {
+  /** Whether the trees are there already, and stay whatever becomes of the record: then `leftovers` does not name them. */
+  readonly adopted?: boolean | undefined;
 }
 
 export interface LayerRecord {

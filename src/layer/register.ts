@@ -5,6 +5,7 @@ import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { discard } from "./collect.ts";
 import { type Descriptor, type Layer, MAX_DEPTH } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
+import type { LayerEntry } from "./layer-table.ts";
 import type { LayerRecord, LayerTransaction } from "./metadata.ts";
 import { HeldParent, knownLayer, lookAgain, type StoreContext } from "./store-context.ts";
 import { unpack } from "./unpack.ts";
@@ -85,20 +86,30 @@ export async function settle(
   transaction: LayerTransaction,
   outcome: Outcome,
 ): Promise<void> {
-  const { table, metadata } = context;
+  const { table } = context;
   const chain = extendChain(below.chainID, record.diffID);
   lookAgain(context, [chain, below.chainID]);
   below.checkPresent();
   let entry = table.layers.get(chain);
   context.onHandOut(chain, entry === undefined);
   if (entry === undefined) {
-    if (metadata.layerStamp(chain) !== undefined) {
-      const path = await metadata.putBrokenAside(chain);
-      context.warn(`layer ${chain}: the record that could not be used was put aside as ${path}`);
-    }
-    await transaction.commit(chain);
+    entry = await publish(context, chain, record, transaction);
     outcome.published = true;
-    entry = table.add(chain, record);
   }
   outcome.handle = new LayerHandle(entry, context);
+}
+
+/** Inside a visible step: makes a record appear, in the place of one that cannot be used if there is such. */
+export async function publish(
+  { table, metadata, warn }: StoreContext,
+  chain: ChainID,
+  record: LayerRecord,
+  transaction: LayerTransaction,
+): Promise<LayerEntry> {
+  if (metadata.layerStamp(chain) !== undefined) {
+    const path = await metadata.putBrokenAside(chain);
+    warn(`layer ${chain}: the record that could not be used was put aside as ${path}`);
+  }
+  await transaction.commit(chain);
+  return table.add(chain, record);
 }

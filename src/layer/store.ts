@@ -2,11 +2,13 @@ import type { ChainID } from "../digest/chain-id.ts";
 import type { Driver } from "../driver/driver.ts";
 import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import type { AdoptedTree, IdentifyOptions } from "./adopt.ts";
 import { type Reclaimed, reclaim } from "./collect.ts";
+import type { StrayTree } from "./identity-jobs.ts";
 import type { BrokenLayer, Layer, LayerInfo, ReleasedLayer } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
 import { LayerTable } from "./layer-table.ts";
-import type { LayerMetadata } from "./metadata.ts";
+import type { LayerMetadata, MountRecord } from "./metadata.ts";
 import type { RegisterOptions } from "./register.ts";
 import type { StackedTar, TogetherOptions } from "./register-together.ts";
 import { MountedLayer, type RWLayer } from "./rw-layer.ts";
@@ -146,6 +148,27 @@ export class LayerStore {
   }
 
   /**
+   * Reads trees that the driver has and no record names, and says which layers they are; several at a time where that is worth it.
+   *
+   * @throws VarveError `cancelled`, `no-space`; what is wrong with a single tree `onTree` is told
+   */
+  async identifyTrees<Tree extends StrayTree>(trees: readonly Tree[], options: IdentifyOptions<Tree>): Promise<void> {
+    const { identifyTrees } = await import("./adopt.ts");
+    await identifyTrees(this.#context, trees, options);
+  }
+
+  /**
+   * Makes a layer of a tree that the driver has already. Unlike after `register`, the tree stays when it fails.
+   *
+   * @returns a reference, also when the chain was known; then the tree is not needed
+   * @throws VarveError `not-found` for the tree or the parent, `too-large` for the 126th layer of a stack
+   */
+  async adopt(tree: AdoptedTree, parent: ChainID | undefined): Promise<Layer> {
+    const { adopt } = await import("./adopt.ts");
+    return await adopt(this.#context, tree, parent);
+  }
+
+  /**
    * Makes a writable layer. When it fails, everything is as it was before.
    *
    * @param name one file name; Docker uses the container's id
@@ -153,6 +176,16 @@ export class LayerStore {
    */
   async createRW(name: string, options: CreateRWOptions = {}): Promise<RWLayer> {
     return new MountedLayer(await createWritable(this.#context, name, options), this.#context.driver);
+  }
+
+  /**
+   * Makes a writable layer of trees that the driver has already, or finds that it is one.
+   *
+   * @throws VarveError `not-found` for a tree or the parent, `already-exists` for another layer of this name
+   */
+  async adoptRW(name: string, record: MountRecord): Promise<RWLayer> {
+    const { adoptWritable } = await import("./adopt.ts");
+    return new MountedLayer(await adoptWritable(this.#context, name, record), this.#context.driver);
   }
 
   /** @throws VarveError `not-found` */

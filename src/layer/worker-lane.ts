@@ -1,12 +1,13 @@
 import { availableParallelism } from "node:os";
 import { appliesInParallel, type Driver, type ParallelApply } from "../driver/driver.ts";
 import { type Lane, WorkerPool } from "../pool/pool.ts";
+import type { identityJobs } from "./identity-jobs.ts";
 import type { removalJobs } from "./removal-jobs.ts";
 import type { StoreContext } from "./store-context.ts";
 import type { tarJobs } from "./tar-jobs.ts";
 import type { unpackJobs } from "./unpack-jobs.ts";
 
-export type WorkerJobs = typeof unpackJobs & typeof tarJobs & typeof removalJobs;
+export type WorkerJobs = typeof unpackJobs & typeof tarJobs & typeof removalJobs & typeof identityJobs;
 export type WorkerLane = Lane<WorkerJobs>;
 
 /**

@@ -25,6 +25,8 @@ export const CONTEXT: Readonly<Record<string, string>> = {
     "declare const layer: AsyncIterable<Uint8Array>;",
   "src/fstree/diff.ts": 'import { writeAll } from "src/io/byte-source.ts"; declare const merged: string;',
   "src/graph/descriptor.ts": 'import { readFileSync } from "node:fs"; declare const id: GraphID;',
+  "src/graph/graph-config.ts":
+    'import { Graph } from "src/graph/graph.ts"; import { GraphID } from "src/graph/descriptor.ts"; import { DiffID } from "varve"; declare const graph: Graph; declare const id: GraphID, baseID: GraphID; declare const diffID: DiffID, baseDiffID: DiffID;',
   "src/graph/graph.ts": 'import { Driver } from "varve/driver"; declare const driver: Driver;',
   "src/graph/tag-store.ts": 'import { GraphID } from "src/graph/descriptor.ts"; declare const id: GraphID;',
   "src/image/container-config.ts": 'import { formatGo } from "src/json/go-value.ts";',

@@ -1,0 +1,79 @@
+import { existsSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { VarveError } from "../../errors.ts";
+import { directoriesIn } from "../../io/directory.ts";
+import type { LayerStore } from "../../layer/store.ts";
+import { removeFile } from "../../sys/remove-file.ts";
+import { removeTree } from "../../sys/remove-tree.ts";
+import { syncDirectory } from "../../sys/sync.ts";
+import type { GraphID } from "../descriptor.ts";
+import { readGraph } from "../read-graph.ts";
+import { isThere, oldImageOf, recordsOf } from "./containers.ts";
+import type { MigrationContext } from "./migration.ts";
+import { tagsPath } from "./tags.ts";
+
+/**
+ * Removes what Docker 1.9 left, once everything is across: trees that no layer needs, `graph/`, the old records of
+ * containers, and at last the names and the state files. If it dies in between, another call finishes it.
+ *
+ * @throws VarveError `conflict` while an image or a container is not across
+ */
+export async function removeOld(context: MigrationContext): Promise<void> {
+  const { root, files, report, driver, state } = context;
+  if (existsSync(files.directory)) {
+    refuseWhatIsLeft(context);
+    for (const tree of needlessTrees(context)) {
+      await driver.remove(tree);
+      report.removed.push(join(driver.home, tree));
+    }
+    // In one step: of half a graph nobody could tell any more that all of it came across.
+    renameSync(files.directory, asidePath(root));
+    syncDirectory(root);
+  }
+  if (existsSync(asidePath(root))) {
+    removeTree(asidePath(root));
+    report.removed.push(files.directory);
+  }
+  for (const { old, now } of directoriesIn(join(root, "containers")).map((id) => recordsOf(root, id)))
+    if (isThere(old) && isThere(now)) remove(context, old);
+  for (const path of [tagsPath(context), ...state.paths()]) if (isThere(path)) remove(context, path);
+}
+
+/** Where a graph is while it is removed. */
+export function asidePath(root: string): string {
+  return join(root, ".migration-v1-removing");
+}
+
+function remove({ report }: MigrationContext, path: string): void {
+  removeFile(path);
+  report.removed.push(path);
+}
+
+/** @throws VarveError `conflict` */
+function refuseWhatIsLeft({ report, state, images, layers, driver }: MigrationContext): void {
+  const missing = report.left.filter(({ what }) => what !== "tag").map(({ what, name }) => `${what} ${name}`);
+  const trees = treesOfLayers(layers);
+  // Who removes an image that came across removes its tree as well.
+  for (const [id, image] of state.images)
+    if (!images.has(image) && driver.exists(id) && !trees.has(id)) missing.push(`image ${id}`);
+  if (missing.length === 0) return;
+  const [first] = missing;
+  const others = missing.length === 1 ? "" : `, nor have ${missing.length - 1} more`;
+  throw new VarveError("conflict", `the v1 graph is not removed: ${first} has not come across${others}`, { missing });
+}
+
+/** Trees of entries that turned out to have the same layers as others, unless a tree that is needed stands on them. */
+function needlessTrees(context: MigrationContext): GraphID[] {
+  const { root, layers, state, driver } = context;
+  const images = new Map([...readGraph({ ...context, warn: () => {} }).images].map((image) => [image.id, image]));
+  const containers = directoriesIn(join(root, "containers"));
+  const needed = new Set<string>();
+  for (const tree of [...treesOfLayers(layers), ...containers.map((id) => oldImageOf(root, id))])
+    for (let id = tree as GraphID | undefined; id !== undefined && !needed.has(id); id = images.get(id)?.parent)
+      needed.add(id);
+  return [...state.images.keys()].filter((id) => !needed.has(id) && driver.exists(id));
+}
+
+function treesOfLayers(layers: LayerStore): Set<string> {
+  return new Set([...layers.map().values()].map(({ cacheID }) => cacheID));
+}

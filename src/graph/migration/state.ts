@@ -1,0 +1,170 @@
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { DiffID } from "../../digest/chain-id.ts";
+import { isDigest, parseDigest } from "../../digest/digest.ts";
+import { asVarveError, isVarveError, VarveError } from "../../errors.ts";
+import type { ImageID } from "../../image/image.ts";
+import { readWholeFile } from "../../io/whole-file.ts";
+import { goMap, goString } from "../../json/go-type.ts";
+import { formatGo } from "../../json/go-value.ts";
+import { parseJson } from "../../json/json.ts";
+import { syncDirectory } from "../../sys/sync.ts";
+import { type GraphID, isGraphID } from "../descriptor.ts";
+import type { EntryFiles } from "../entry-files.ts";
+
+/** Which layer an entry of the graph has, as its state files say. */
+export interface KnownLayer {
+  readonly diffID: DiffID;
+  readonly size: number;
+  /** The file of its tar-split. */
+  readonly split: string;
+  /** Whether that is the one that Docker kept when the layer came in, or one that was made of the files later. */
+  readonly isOriginal: boolean;
+}
+
+/**
+ * The files by which a migration goes on where one ended (FORMATS 11.4), those of Docker 1.10 to 18.09 too: which image has
+ * become of which entry, which layer each entry has, and whether the tags are across.
+ */
+export class MigrationState {
+  readonly #files: EntryFiles;
+  readonly #sync: boolean;
+  readonly #mappingPath: string;
+  readonly #tagsPath: string;
+  readonly #images: Map<GraphID, ImageID>;
+
+  /** @throws VarveError `corrupt` when `.migration-v1-images.json` cannot be read */
+  constructor(root: string, files: EntryFiles, { sync }: { readonly sync: boolean }) {
+    this.#files = files;
+    this.#sync = sync;
+    this.#mappingPath = join(root, MAPPING);
+    this.#tagsPath = join(root, TAGS);
+    this.#images = readMapping(this.#mappingPath);
+  }
+
+  /** The images that are across. */
+  get images(): ReadonlyMap<GraphID, ImageID> {
+    return this.#images;
+  }
+
+  /** To be followed by `saveImages`. */
+  noteImage(id: GraphID, image: ImageID): void {
+    this.#images.set(id, image);
+  }
+
+  saveImages(): void {
+    this.#replace(this.#mappingPath, `${formatGo(this.#images)}\n`);
+  }
+
+  get tagsAreDone(): boolean {
+    return statSync(this.#tagsPath, { throwIfNoEntry: false }) !== undefined;
+  }
+
+  noteTags(): void {
+    this.#replace(this.#tagsPath, "");
+  }
+
+  /** Where a tar-split of the entry's files as they are now goes. */
+  newSplit(id: GraphID): string {
+    return this.#path(id, SPLIT);
+  }
+
+  /** The tar-split that Docker kept, since 1.8. */
+  keptSplit(id: GraphID): string | undefined {
+    const path = this.#files.path(id, "tar-data.json.gz");
+    return statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : path;
+  }
+
+  /** Nothing when the layer was not read yet, or nobody can say what came of it. */
+  layer(id: GraphID): KnownLayer | undefined {
+    const diffID = this.#text(id, DIFF_ID);
+    const size = this.#text(id, SIZE);
+    const split = this.newSplit(id);
+    if (diffID === undefined || size === undefined || !isDigest(diffID) || !/^[0-9]{1,15}$/.test(size))
+      return undefined;
+    if (statSync(split, { throwIfNoEntry: false }) === undefined) return undefined;
+    const kept = this.keptSplit(id);
+    const isOriginal = kept !== undefined && isSameFile(kept, split);
+    return { diffID: parseDigest(diffID), size: Number(size), split, isOriginal };
+  }
+
+  /**
+   * Notes which layer an entry has, in one step: the DiffID comes last.
+   *
+   * @param layer.isOriginal whether its tar-split is the one that was kept; else it is at `newSplit`
+   */
+  noteLayer(id: GraphID, layer: { diffID: DiffID; size: number; isOriginal: boolean }): void {
+    const kept = this.keptSplit(id);
+    if (layer.isOriginal && kept !== undefined) {
+      rmSync(this.newSplit(id), { force: true });
+      linkSync(kept, this.newSplit(id));
+    }
+    this.#replace(this.#path(id, SIZE), String(layer.size));
+    this.#replace(this.#path(id, DIFF_ID), layer.diffID);
+  }
+
+  /** The files beside the graph, as far as they are there. */
+  paths(): string[] {
+    return [this.#mappingPath, this.#tagsPath].filter((path) => statSync(path, { throwIfNoEntry: false }));
+  }
+
+  #path(id: GraphID, name: string): string {
+    return join(this.#files.directory, id, name);
+  }
+
+  #text(id: GraphID, name: string): string | undefined {
+    return readWholeFile(this.#path(id, name), MAX_TEXT)?.toString("latin1").trim();
+  }
+
+  /** Always by way of one name, so that the drafts of the dead do not gather. */
+  #replace(path: string, content: string): void {
+    try {
+      const draft = `${path}.tmp`;
+      rmSync(draft, { force: true });
+      const fd = openSync(draft, "wx", 0o600);
+      try {
+        writeFileSync(fd, content);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      renameSync(draft, path);
+      if (this.#sync) syncDirectory(dirname(path));
+    } catch (error) {
+      throw asVarveError(error);
+    }
+  }
+}
+
+const MAPPING = ".migration-v1-images.json";
+const TAGS = ".migration-v1-tags";
+const DIFF_ID = ".migration-diffid";
+const SIZE = ".migration-size";
+const SPLIT = ".migration-tardata";
+const MAX_MAPPING = 256 << 20;
+const MAX_TEXT = 4096;
+
+const mappingType = goMap(goString);
+
+function readMapping(path: string): Map<GraphID, ImageID> {
+  const images = new Map<GraphID, ImageID>();
+  const bytes = readWholeFile(path, MAX_MAPPING);
+  if (bytes === undefined) return images;
+  try {
+    const stored = mappingType.read(parseJson(bytes, { first: true }), null, "");
+    for (const [id, image] of stored ?? []) if (isGraphID(id)) images.set(id, parseDigest(image));
+    return images;
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    throw new VarveError("corrupt", `${path}: ${error.message}`, { path }, error);
+  }
+}
+
+/** A backup may have made two files of one. */
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [statSync(one), statSync(other)];
+  if (a.ino === b.ino && a.dev === b.dev) return true;
+  return a.size === b.size && (readWholeFile(one, a.size)?.equals(readWholeFile(other, b.size) ?? NOTHING) ?? false);
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
