@@ -6,6 +6,7 @@ import { availableDrivers } from "../driver/select.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
 import { cloneOrCopyFile } from "../sys/copy.ts";
+import { discard } from "./collect.ts";
 import { type DriverPlan, identifyTree, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
 import { type Layer, MAX_DEPTH } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
@@ -118,7 +119,7 @@ export async function adopt(context: StoreContext, tree: AdoptedTree, parent: Ch
   } catch (error) {
     throw asVarveError(error);
   } finally {
-    if (!published) await transaction.cancel();
+    if (!published) await discard(context, transaction, []);
   }
 }
 
@@ -163,7 +164,7 @@ export async function adoptWritable(context: StoreContext, name: string, record:
   } catch (error) {
     throw asVarveError(error);
   } finally {
-    if (!published) await transaction.cancel();
+    if (!published) await discard(context, transaction, []);
   }
 }
 

@@ -248,6 +248,21 @@ export function layerMetadataSuite(subject: LayerMetadataUnderTest): void {
         expect(leftTrees()).toEqual([]);
       });
 
+      test("names no tree that was there before it and is to stay", async () => {
+        const layer = await metadata.beginLayer("tree", { adopted: true });
+        await layer.write(record);
+        await layer.abandon();
+        await (await metadata.beginMount(mount, { adopted: true })).abandon();
+        expect(leftTrees()).toEqual([]);
+        const leftovers = other.leftovers();
+        expect(leftovers).toHaveLength(2);
+        for (const leftover of leftovers) {
+          await leftover.discard();
+          leftover[Symbol.dispose]();
+        }
+        expect(metadata.leftovers()).toEqual([]);
+      });
+
       test("may have been complete but for the last step", async () => {
         const layer = await metadata.beginLayer("tree");
         await layer.write(record);

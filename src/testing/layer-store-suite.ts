@@ -10,6 +10,7 @@ import { type Layer, MAX_DEPTH } from "../layer/layer.ts";
 import type { LayerStore } from "../layer/store.ts";
 import { fromText } from "../sys/byte-string.ts";
 import { TYPE } from "../tar/header.ts";
+import { adoptionSuite } from "./adoption-suite.ts";
 import type { DriverUnderTest } from "./driver-suite.ts";
 import { Faults, inChunks, LayerBench, tarOut } from "./layer-bench.ts";
 import { type TarEntry, tarOf } from "./tar-entries.ts";
@@ -755,6 +756,7 @@ export function layerStoreSuite(subject: DriverUnderTest): void {
     });
 
     writableLayerSuite(subject);
+    adoptionSuite(subject);
   });
 }
 
