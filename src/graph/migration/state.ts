@@ -32,6 +32,7 @@ export class MigrationState {
   readonly #mappingPath: string;
   readonly #tagsPath: string;
   readonly #images: Map<GraphID, ImageID>;
+  #isSaved = true;
 
   /** @throws VarveError `corrupt` when `.migration-v1-images.json` cannot be read */
   constructor(root: string, files: EntryFiles, { sync }: { readonly sync: boolean }) {
@@ -50,10 +51,12 @@ export class MigrationState {
   /** To be followed by `saveImages`. */
   noteImage(id: GraphID, image: ImageID): void {
     this.#images.set(id, image);
+    this.#isSaved = false;
   }
 
   saveImages(): void {
-    this.#replace(this.#mappingPath, `${formatGo(this.#images)}\n`);
+    if (!this.#isSaved) this.#replace(this.#mappingPath, `${formatGo(this.#images)}\n`);
+    this.#isSaved = true;
   }
 
   get tagsAreDone(): boolean {

@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import { isDigest } from "../../digest/digest.ts";
-import { isVarveError, VarveError } from "../../errors.ts";
+import { VarveError } from "../../errors.ts";
 import type { ImageID } from "../../image/image.ts";
 import { familiarString, parseNormalized, type Reference, withDigest, withTag } from "../../reference/reference.ts";
 import { isGraphID } from "../descriptor.ts";
 import { type GraphTag, TagStore } from "../tag-store.ts";
 import type { MigrationContext } from "./migration.ts";
 
-/** Carries the names over (FORMATS 11.7), once: who removes one of them later will not get it back. A tag of today stays. */
+/**
+ * Carries the names over (FORMATS 11.7), once: who removes one of them later will not get it back. They are done when none
+ * of them waits for an image that may yet come across. A tag of today stays.
+ */
 export async function migrateTags(context: MigrationContext): Promise<void> {
   const { state, report, dryRun, commit } = context;
   const tags = new TagStore(tagsPath(context), context).all();
@@ -22,7 +25,7 @@ export async function migrateTags(context: MigrationContext): Promise<void> {
   if (tags.length === 0 && report.images.length === 0) return;
   await commit(() => {
     for (const tag of tags) migrateTag(context, tag);
-    state.noteTags();
+    if (!tags.some(({ id }) => report.isLeft("image", id))) state.noteTags();
   });
 }
 
@@ -57,11 +60,12 @@ function plan(context: MigrationContext, tag: GraphTag): void {
 
 /** Of one that an earlier run carried over, or could not. */
 function noteOld(context: MigrationContext, tag: GraphTag): void {
+  const { report, dryRun } = context;
   try {
     const { reference, image } = found(context, tag);
-    context.report.tag(familiarString(reference), image, { before: true, dryRun: context.dryRun });
+    report.tag(familiarString(reference), image, { before: true, dryRun });
   } catch (error) {
-    if (!isVarveError(error)) throw error;
+    report.leaveOver("tag", nameOf(tag), error);
   }
 }
 
