@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { cpSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,6 +12,7 @@ import { lacking } from "../tools/dockerd.ts";
 import {
   BASE,
   CONTAINERS,
+  copyTree,
   FILES,
   LEFT_TAGS,
   migrated,
@@ -240,11 +240,6 @@ function leftOf({ left }: MigrationReport): string[] {
 
 function newOf(moved: readonly { readonly id: string; readonly before: boolean }[]): string[] {
   return moved.filter(({ before }) => !before).map(({ id }) => id);
-}
-
-/** Times, owners, links and attributes too. */
-function copyTree(from: string, to: string): void {
-  execFileSync("cp", ["-a", from, to]);
 }
 
 /** Varve's own directory, and the times of the root that holds it, are nobody's data. */

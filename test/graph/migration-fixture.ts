@@ -1,4 +1,5 @@
 /** A v1 graph with a bit of everything, and plain looks at a root that has been migrated, by nobody's code but its own. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -155,6 +156,11 @@ export function sizeOfFiles(layer: Uint8Array | string): number {
 
 export function sha256(bytes: Uint8Array | string): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** A copy of a file or a directory, its times, owners, links and attributes too. */
+export function copyTree(from: string, to: string): void {
+  execFileSync("cp", ["-a", from, to]);
 }
 
 /**

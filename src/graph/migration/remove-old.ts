@@ -22,10 +22,11 @@ export async function removeOld(context: MigrationContext): Promise<void> {
   const { root, files, report, driver, state } = context;
   if (existsSync(files.directory)) {
     refuseWhatIsLeft(context);
-    for (const tree of needlessTrees(context)) {
-      await driver.remove(tree);
-      report.removed.push(join(driver.home, tree));
-    }
+    const removeTold = (path: string): void => {
+      removeTree(path);
+      report.removed.push(path);
+    };
+    for (const tree of needlessTrees(context)) await driver.remove(tree, { removeTree: removeTold });
     // In one step: of half a graph nobody could tell any more that all of it came across.
     renameSync(files.directory, asidePath(root));
     syncDirectory(root);
