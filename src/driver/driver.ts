@@ -224,6 +224,11 @@ export interface DriverOptions {
   readonly home: string;
   readonly idMap?: IdMap | undefined;
   readonly durability: Durability;
+  /**
+   * For trees that nobody changes any more, as on the disk of a machine that is gone. Not even for a moment is anything
+   * written near them, and a `diff` is always the same: its deletions, of which a tree does not tell when they were, are of 1970.
+   */
+  readonly readOnly?: boolean | undefined;
 }
 
 /** Ids are opaque (64 hex of Docker, 25 characters of BuildKit, `…-init`) as long as they are one name in a directory. */

@@ -29,11 +29,18 @@ export function naiveDiffSize(pair: Pair): number {
   return closing(pair, () => changesSize(pair.layer.path, changes(pair.layer.path, pair.parent?.path)));
 }
 
+export interface NaiveDiffOptions {
+  readonly idMap: IdMap | undefined;
+  /** As in `DriverOptions`. */
+  readonly readOnly: boolean;
+}
+
 /**
- * The tar of what a layer changes. Opens its trees when the first chunk is asked for. It ends no earlier than the second
- * in which it began: times in layers are whole seconds, and whoever changes a file next must be seen to have done so.
+ * The tar of what a layer changes. Opens its trees when the first chunk is asked for. Unless they are read-only, deletions
+ * are of now, and it ends no earlier than the second in which it began: times in layers are whole seconds, and whoever
+ * changes a file next must be seen to have done so.
  */
-export async function* naiveDiff(open: () => Pair, idMap: IdMap | undefined): AsyncGenerator<Uint8Array> {
+export async function* naiveDiff(open: () => Pair, { idMap, readOnly }: NaiveDiffOptions): AsyncGenerator<Uint8Array> {
   const pair = open();
   try {
     if (pair.parent === undefined) {
@@ -43,9 +50,9 @@ export async function* naiveDiff(open: () => Pair, idMap: IdMap | undefined): As
     const started = Date.now();
     try {
       const found = changes(pair.layer.path, pair.parent.path);
-      yield* exportChanges(pair.layer.path, found, { idMap });
+      yield* exportChanges(pair.layer.path, found, { idMap, deletedAt: readOnly ? 0 : undefined });
     } finally {
-      await setTimeout(started - (started % 1000) + 1000 - Date.now());
+      if (!readOnly) await setTimeout(started - (started % 1000) + 1000 - Date.now());
     }
   } finally {
     closePair(pair);

@@ -24,6 +24,8 @@ export interface OpenDriverOptions {
   readonly name?: string | undefined;
   readonly idMap?: IdMap | undefined;
   readonly durability: Durability;
+  /** As in `DriverOptions`. */
+  readonly readOnly?: boolean | undefined;
 }
 
 /**
@@ -32,14 +34,15 @@ export interface OpenDriverOptions {
  *
  * @throws VarveError `unsupported` for a driver that Varve has not; `conflict` when several have left trees in the root
  */
-export async function openDriver(root: string, { name, idMap, durability }: OpenDriverOptions): Promise<Driver> {
+export async function openDriver(root: string, options: OpenDriverOptions): Promise<Driver> {
+  const { name, idMap, durability, readOnly } = options;
   const chosen = name ?? priorDriver(root) ?? (await freshDriver(root));
   if (!isAvailable(chosen))
     throw new VarveError("unsupported", `driver not supported: ${chosen} (Varve has ${availableDrivers.join(", ")})`, {
       driver: chosen,
       root,
     });
-  return await DRIVERS[chosen]({ home: join(root, chosen), idMap, durability });
+  return await DRIVERS[chosen]({ home: join(root, chosen), idMap, durability, readOnly });
 }
 
 /** Docker's order of preference (FORMATS 7.4), and ours. vfs never counts as prior. */

@@ -27,21 +27,27 @@ export function changes(newDirectory: string | Buffer, oldDirectory?: string | B
   return found;
 }
 
+export interface ExportChangesOptions extends PackOptions {
+  /** Seconds since the epoch, for the deletions, of which no tree tells when they were; now unless said. */
+  readonly deletedAt?: number | undefined;
+}
+
 /**
- * The tar of changes: what is added or modified as it is in the tree, what is deleted as a whiteout of now. Sorted by
- * whole paths, other than `treeDiff`.
+ * The tar of changes: what is added or modified as it is in the tree, what is deleted as a whiteout. Sorted by whole paths,
+ * other than `treeDiff`.
  */
 export async function* exportChanges(
   directory: string | Buffer,
   found: readonly Change[],
-  options: PackOptions = {},
+  options: ExportChangesOptions = {},
 ): AsyncGenerator<Uint8Array> {
   using root = new TreeRoot(directory);
   const packer = new TreePacker(Accounts.ofHost(), false, options);
   for (const { kind, path } of [...found].sort(byPath)) {
     const name = path.slice(1) as ByteString;
     if (kind === "deleted") {
-      yield* packer.addDeletion(name, { seconds: Math.round(Date.now() / 1000), nanoseconds: 0 });
+      const seconds = options.deletedAt ?? Math.round(Date.now() / 1000);
+      yield* packer.addDeletion(name, { seconds, nanoseconds: 0 });
       continue;
     }
     const entry = findEntry(root, name);

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Change } from "../../fstree/changes.ts";
 import { treeDiff } from "../../fstree/diff.ts";
@@ -54,20 +55,25 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
   readonly home: string;
   readonly idMap: IdMap | undefined;
   readonly #durable: boolean;
+  readonly #readOnly: boolean;
+  /** Where the kernel may be tried out. */
+  readonly #scratch: string;
   readonly #layout: Layout;
   readonly #mounts: CountedMounts;
 
-  constructor({ home, idMap, durability }: DriverOptions) {
+  constructor({ home, idMap, durability, readOnly = false }: DriverOptions) {
     this.home = home;
     this.idMap = idMap;
     this.#durable = durability !== "none";
+    this.#readOnly = readOnly;
+    this.#scratch = readOnly ? tmpdir() : home;
     this.#layout = new Layout(home, rootIdentity(idMap));
     this.#mounts = new CountedMounts(join(dirname(home), "varve", "mounts"));
   }
 
   /** Native trees are made without a look at their parents. */
   get appliesInParallel(): boolean {
-    return nativeDiffWorks(this.home);
+    return nativeDiffWorks(this.#scratch);
   }
 
   applyPlan(id: string): ApplyPlan {
@@ -129,7 +135,7 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
 
   async applier(id: string, parent?: string, { limits, onWarning }: ApplierOptions = {}): Promise<DiffApplier> {
     this.#mustExist(id);
-    const native = this.#isParent(id, parent) && nativeDiffWorks(this.home);
+    const native = this.#isParent(id, parent) && nativeDiffWorks(this.#scratch);
     const { idMap } = this;
     const options = { limits, onWarning, syncHome: this.#durable ? this.home : undefined };
     if (native) return applierOf(this.applyPlan(id), options);
@@ -147,7 +153,7 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
     this.#mustExist(id, parent);
     if (this.#tellsAll(id, parent)) return treeDiff(this.#diff(id), { idMap: this.idMap, overlay: true });
     needsRoot("comparing layers");
-    return naiveDiff(() => this.#pair(id, parent), this.idMap);
+    return naiveDiff(() => this.#pair(id, parent), { idMap: this.idMap, readOnly: this.#readOnly });
   }
 
   async changes(id: string, parent?: string): Promise<Change[]> {
@@ -190,7 +196,7 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
       ["Backing Filesystem", backingFileSystem(this.home)],
       // Without it the kernel refuses the first mount.
       ["Supports d_type", "true"],
-      ["Native Overlay Diff", String(nativeDiffWorks(this.home))],
+      ["Native Overlay Diff", String(nativeDiffWorks(this.#scratch))],
       ["userxattr", String(inUserNamespace())],
     ];
   }
@@ -243,6 +249,6 @@ export class Overlay2Driver implements Driver, ParallelApply, PlainContent {
     const lower = this.#layout.lower(id);
     if (lower === undefined) return { path: this.#diff(id), close: () => undefined };
     const { home } = this;
-    return privateView(overlayMount({ home, id, lower, readOnly: true, flags: viewFlags(home) }));
+    return privateView(overlayMount({ home, id, lower, readOnly: true, flags: viewFlags(this.#scratch) }));
   }
 }

@@ -45,11 +45,13 @@ export class VfsDriver implements Driver, PlainContent {
   readonly home: string;
   readonly idMap: IdMap | undefined;
   readonly #durable: boolean;
+  readonly #readOnly: boolean;
 
-  constructor({ home, idMap, durability }: DriverOptions) {
+  constructor({ home, idMap, durability, readOnly = false }: DriverOptions) {
     this.home = home;
     this.idMap = idMap;
     this.#durable = durability !== "none";
+    this.#readOnly = readOnly;
   }
 
   async create(id: string, parent?: string): Promise<void> {
@@ -106,7 +108,7 @@ export class VfsDriver implements Driver, PlainContent {
 
   async diff(id: string, parent?: string): Promise<ByteSource> {
     this.#mustExist(id, parent);
-    return naiveDiff(() => this.#pair(id, parent), this.idMap);
+    return naiveDiff(() => this.#pair(id, parent), { idMap: this.idMap, readOnly: this.#readOnly });
   }
 
   async changes(id: string, parent?: string): Promise<Change[]> {
