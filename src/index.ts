@@ -35,6 +35,8 @@
 
 import type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 import type { Store } from "./engine/store.ts";
+import type { V1StoreOptions } from "./engine/v1-root.ts";
+import type { V1Store } from "./engine/v1-store.ts";
 import type { StoreOptions } from "./engine/workspace.ts";
 import type { MigrateOptions } from "./graph/migration/migration.ts";
 import type { MigrationReport } from "./graph/migration/report.ts";
@@ -57,6 +59,12 @@ export type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 export type { RemovedItem } from "./engine/removal-model.ts";
 export type { Store } from "./engine/store.ts";
 export type { ContainerUsage, DiskUsage, ImageUsage, StoreInfo } from "./engine/usage.ts";
+export type { V1ContainerSummary } from "./engine/v1-containers.ts";
+export type { V1ImageSummary } from "./engine/v1-images.ts";
+export type { V1SaveEvent } from "./engine/v1-layers.ts";
+export type { V1StoreOptions } from "./engine/v1-root.ts";
+export type { V1SaveFormat, V1SaveOptions } from "./engine/v1-source.ts";
+export type { V1Store } from "./engine/v1-store.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
 export type { GraphID, GraphImage } from "./graph/descriptor.ts";
@@ -95,6 +103,26 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 export async function openGraph(options: GraphStoreOptions = {}): Promise<OldGraph> {
   const engine = await import("./engine/old-graph.ts");
   return await engine.openOldGraph(options);
+}
+
+/**
+ * Opens the v1 graph of a data-root to be looked at and saved from, as on the disk of a machine that is gone. Not a byte
+ * below the root is changed, no lock is taken, and nothing needs root as long as the files can be read.
+ *
+ * @throws VarveError `not-found` without a v1 graph, `permission`, `unsupported` for a driver that Varve has not, `conflict`
+ *   when there are graphs of several drivers
+ * @example
+ * import { createWriteStream } from "node:fs";
+ * import { pipeline } from "node:stream/promises";
+ * import { openV1Store } from "varve";
+ *
+ * const old = await openV1Store({ root: "/mnt/old-disk/docker" });
+ * for (const { id, tags } of await old.images()) console.log(id, tags);
+ * await pipeline(old.save(["busybox"]), createWriteStream("busybox.tar"));
+ */
+export async function openV1Store(options: V1StoreOptions = {}): Promise<V1Store> {
+  const { V1Store } = await import("./engine/v1-store.ts");
+  return await V1Store.open(options);
 }
 
 /**

@@ -1,8 +1,8 @@
+import type { View } from "../driver/driver.ts";
 import { treeDiff } from "../fstree/diff.ts";
 import type { IdMap } from "../fstree/id-map.ts";
 import type { PackOptions } from "../fstree/pack.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
-import type { RWLayer } from "../layer/rw-layer.ts";
 import { toText } from "../sys/byte-string.ts";
 
 export interface ExportOptions {
@@ -14,11 +14,12 @@ export interface ExportOptions {
 }
 
 /**
- * A tar of a container's whole file system as it would see it (FORMATS 12.3). The layer is looked at, not mounted for others.
+ * A tar of a container's whole file system as it would see it (FORMATS 12.3). The tree is looked at, not mounted for others.
  *
+ * @param layer whose tree it is
  * @throws VarveError `permission` where a mount would be needed and we may not, `cancelled`
  */
-export async function* exportContainer(layer: RWLayer, options: ExportOptions = {}): ByteSource {
+export async function* exportContainer(layer: { view(): Promise<View> }, options: ExportOptions = {}): ByteSource {
   const { idMap, signal, onWarning } = options;
   const view = await layer.view();
   try {

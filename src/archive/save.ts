@@ -55,9 +55,18 @@ export async function saveImagesTo(
   images: readonly SourceImage[],
   options: SaveOptions = {},
 ): Promise<number> {
+  return await writePlanTo(output, await planOf(images, options), options);
+}
+
+/** As `saveImagesTo`, an archive of any kind. */
+export async function writePlanTo(
+  output: number | Writable,
+  plan: ArchivePlan,
+  options: SinkOptions = {},
+): Promise<number> {
   if (typeof output !== "number" || !takesBytesAnywhere(output))
-    return await writeAll(output, saveImages(images, options));
-  return await placeTar(await planOf(images, options), output, options);
+    return await writeAll(output, streamTar(plan, options));
+  return await placeTar(plan, output, options);
 }
 
 /** Of a file that is open for appending the kernel puts every write at the end, wherever it was meant for. */
@@ -67,6 +76,10 @@ function takesBytesAnywhere(file: number): boolean {
   return flags !== undefined && (Number.parseInt(flags, 8) & constants.O_APPEND) === 0;
 }
 
-function planOf(images: readonly SourceImage[], options: SaveOptions): Promise<ArchivePlan> {
+/** What an archive of the images will consist of. */
+export function planOf(
+  images: readonly SourceImage[],
+  options: Pick<SaveOptions, "format" | "signal">,
+): Promise<ArchivePlan> {
   return SINKS[options.format ?? "docker"](images, options);
 }

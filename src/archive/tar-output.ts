@@ -1,5 +1,5 @@
 import { ftruncateSync, writeSync } from "node:fs";
-import { asVarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { type ByteSource, throwIfCancelled } from "../io/byte-source.ts";
 import { FirstFailure } from "../layer/first-failure.ts";
 import { type TarPlace, wrongSize } from "../layer/tar-jobs.ts";
@@ -14,7 +14,15 @@ export type OutputMember = { readonly name: string /** Seconds since the epoch. 
   | { readonly kind: "file"; readonly bytes: Uint8Array }
   | { readonly kind: "symlink"; readonly target: string }
   | { readonly kind: "layer"; readonly layer: SourceLayer }
+  | { readonly kind: "stream"; readonly content: StreamedContent }
 );
+
+/** A file's content that comes as it is asked for, from whoever knows more of it than the archive says. */
+export interface StreamedContent {
+  /** Bytes. May have to read all of it. */
+  size(signal?: AbortSignal): Promise<number>;
+  open(signal?: AbortSignal): ByteSource;
+}
 
 /** How headers are filled in, which changed with the Docker that wrote them (FORMATS 8.7). */
 export type HeaderStyle =
@@ -36,6 +44,7 @@ export async function* streamTar({ members, style }: ArchivePlan, options: SinkO
     yield encodeHeader(headerOf(member, size, style));
     if (member.kind === "file") yield member.bytes;
     else if (member.kind === "layer") yield* layerBytes(member.layer, size, options);
+    else if (member.kind === "stream") yield* streamBytes(member, size, options.signal);
     if (size % 512 !== 0) yield paddingOf(size);
   }
   yield END_OF_ARCHIVE;
@@ -63,6 +72,8 @@ export async function placeTar(
       if (member.kind === "file") gaps.add(member.bytes);
       else if (member.kind === "layer")
         writing.push(failure.watch(placeLayer(member.layer, { fd: file, offset: gaps.leave(size), size }, options)));
+      else if (member.kind === "stream")
+        await placeBytes(streamBytes(member, size, options.signal), { fd: file, offset: gaps.leave(size), size });
       gaps.add(paddingOf(size));
     }
     gaps.add(END_OF_ARCHIVE);
@@ -80,14 +91,18 @@ export async function placeTar(
 async function placeLayer(layer: SourceLayer, place: TarPlace, options: SinkOptions): Promise<void> {
   const { signal, onLayer } = options;
   const { diffID, label } = layer;
-  const { fd, offset, size } = place;
+  const { size } = place;
   if (layer.writeTar !== undefined) {
     const onBytes = (current: number): void => onLayer?.({ kind: "layer", label, diffID, current, total: size });
     await layer.writeTar(place, { signal, onBytes });
     return;
   }
+  await placeBytes(layerBytes(layer, size, options), place);
+}
+
+async function placeBytes(bytes: ByteSource, { fd, offset }: TarPlace): Promise<void> {
   let current = 0;
-  for await (const chunk of layerBytes(layer, size, options)) {
+  for await (const chunk of bytes) {
     writeAt(fd, chunk, offset + current);
     current += chunk.length;
   }
@@ -145,12 +160,12 @@ function writeAt(file: number, bytes: Uint8Array, offset: number): void {
   }
 }
 
-/** Each member with its size. The next layer is measured while one is taken. */
+/** Each member with its size. The next long one is measured while one is taken. */
 async function* measured(
   members: readonly OutputMember[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ readonly member: OutputMember; readonly size: number }> {
-  const ahead = members.filter((member) => member.kind === "layer");
+  const ahead = members.filter(({ kind }) => kind === "layer" || kind === "stream");
   const begun = new Map<OutputMember, Promise<number>>();
   const measureNext = (): void => {
     const member = ahead.shift();
@@ -173,6 +188,7 @@ async function* measured(
 
 async function sizeOf(member: OutputMember, signal: AbortSignal | undefined): Promise<number> {
   if (member.kind === "file") return member.bytes.length;
+  if (member.kind === "stream") return await member.content.size(signal);
   return member.kind === "layer" ? await member.layer.tarSize(signal) : 0;
 }
 
@@ -195,6 +211,7 @@ const KINDS = {
   directory: { type: TYPE.directory, bits: 0o040000, mode: 0o755 },
   file: { type: TYPE.file, bits: 0o100000, mode: 0o644 },
   layer: { type: TYPE.file, bits: 0o100000, mode: 0o644 },
+  stream: { type: TYPE.file, bits: 0o100000, mode: 0o644 },
   symlink: { type: TYPE.symlink, bits: 0o120000, mode: 0o777 },
 } as const;
 
@@ -208,6 +225,21 @@ async function* layerBytes(layer: SourceLayer, size: number, { signal, onLayer }
     onLayer?.({ kind: "layer", label, diffID, current, total: size });
   }
   if (current !== size) throw wrongSize(diffID, size);
+}
+
+async function* streamBytes(
+  { name, content }: OutputMember & { readonly kind: "stream" },
+  size: number,
+  signal: AbortSignal | undefined,
+): ByteSource {
+  let current = 0;
+  for await (const chunk of content.open(signal)) {
+    current += chunk.length;
+    if (current > size) break;
+    yield chunk;
+  }
+  if (current !== size)
+    throw new VarveError("corrupt", `${name} does not have the ${size} bytes that were counted`, { name, size });
 }
 
 /** When an image was made, as far as a file's time can tell it; what is outside of that is 1970, as in Docker. */

@@ -14,6 +14,8 @@ import { Progress, type ProgressStep } from "./ui/progress.ts";
 export interface CliCommand {
   /** Adds usage, arguments, options and examples to the command's node. */
   declare(command: Command): void;
+  /** Whether it knows what to do about `--v1`; the others refuse that. */
+  readonly takesV1?: boolean | undefined;
   perform(call: Call<object>): Promise<void>;
 }
 
@@ -31,6 +33,7 @@ export interface JsonOption {
 /** A command whose answer is one document. */
 export interface DocumentCommand<Options, Data> {
   declare(command: Command): void;
+  readonly takesV1?: boolean;
   run(call: Call<Options>): Promise<Data>;
   /** What a person sees, line ends and all. */
   text(data: Data, call: Call<Options>): string | Uint8Array;
@@ -53,6 +56,7 @@ export interface StreamCommand<Options, Item> {
 /** A command whose answer is a file: to standard output, or whole to `-o`. */
 export interface BytesCommand<Options> {
   declare(command: Command): void;
+  readonly takesV1?: boolean;
   /** Writes it to an open file or a stream. @returns how many bytes there were */
   write(output: number | Writable, call: Call<Options>): Promise<number>;
   /** What a terminal must not get: `save` an archive, `export` a tar. */
@@ -62,6 +66,7 @@ export interface BytesCommand<Options> {
 export function documentCommand<Options, Data>(spec: DocumentCommand<Options, Data>): CliCommand {
   return {
     declare: spec.declare,
+    takesV1: spec.takesV1,
     async perform(erased) {
       const call = erased as Call<Options>;
       const data = await spec.run(call);
@@ -102,6 +107,7 @@ export function streamCommand<Options, Item>(spec: StreamCommand<Options, Item>)
 export function bytesCommand<Options extends { readonly output?: string }>(spec: BytesCommand<Options>): CliCommand {
   return {
     declare: spec.declare,
+    takesV1: spec.takesV1,
     async perform(erased) {
       const call = erased as Call<Options>;
       const { options, session } = call;

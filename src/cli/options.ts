@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 
 /** Their names in what commander parsed. */
-export const GLOBAL_OPTIONS = ["root", "driver", "usernsRemap", "durability"] as const;
+export const GLOBAL_OPTIONS = ["root", "driver", "usernsRemap", "durability", "v1"] as const;
 
 /** The options that choose the store, for the program itself. */
 export function addGlobalOptions(command: Command): void {
@@ -36,6 +36,10 @@ function globalOptions(): Option[] {
       "layer",
       "strict",
     ]),
+    new Option(
+      "--v1",
+      "Read the image store of Docker 1.9 and before, and change nothing; for images, save and export (default: that of today)",
+    ),
   ];
 }
 

@@ -143,6 +143,8 @@ class Tree {
     implementation.declare(command.description(entry.summary));
     command.action(() => {
       const { global, own } = splitOptions({ ...this.#program.opts(), ...command.opts() });
+      if (global.v1 && !implementation.takesV1)
+        command.error("--v1 is for images, save and export: nothing else reads the store of Docker 1.9 and before");
       const args = command.processedArgs.flat().filter((arg): arg is string => arg !== undefined);
       return this.#perform(implementation, { args, options: own }, global);
     });

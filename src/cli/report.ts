@@ -41,9 +41,19 @@ function hintFor(error: VarveError, message: string): string | undefined {
   if (error instanceof UsageError) return `See '${error.command} --help'.`;
   if (message.startsWith("No such image")) return "'varve images' lists what there is.";
   if (message.includes("it is cut short")) return "Copy it again, or make it anew.";
-  if (message.startsWith("No such container")) return "'varve df -v' lists what there is.";
+  if (message.startsWith("No such container")) return containerHint(error.details.containers);
+  // Nothing can replace an image of a v1 graph.
+  if (error.code === "corrupt" && V1_IMAGE.test(message)) return undefined;
   return SAYS_WHAT_TO_DO.test(message) ? undefined : HINTS[error.code];
 }
+
+/** @param known the names of those of a v1 graph, which no command lists */
+function containerHint(known: unknown): string {
+  if (!Array.isArray(known)) return "'varve df -v' lists what there is.";
+  return known.length === 0 ? "There are none." : `There are: ${known.join(", ")}.`;
+}
+
+const V1_IMAGE = /^image (?:stored at ')?[0-9a-f]{64}\b/i;
 
 /** For errors whose message tells what is wrong but not what to do about it. */
 const HINTS: Partial<Readonly<Record<ErrorCode, string>>> = {

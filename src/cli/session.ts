@@ -2,6 +2,7 @@
 
 import { fstatSync } from "node:fs";
 import type { Store } from "../engine/store.ts";
+import type { V1Store } from "../engine/v1-store.ts";
 import { VarveError } from "../errors.ts";
 import type { MigrateOptions } from "../graph/migration/migration.ts";
 import type { MigrationReport } from "../graph/migration/report.ts";
@@ -14,6 +15,7 @@ export interface GlobalOptions {
   readonly driver?: string;
   readonly usernsRemap?: string;
   readonly durability?: "none" | "layer" | "strict";
+  readonly v1?: boolean;
 }
 
 const STDIN = 0;
@@ -30,6 +32,17 @@ export class Session implements AsyncDisposable {
     this.#options = options;
     this.#quiet = quiet;
     this.signal = signal;
+  }
+
+  /** Whether `v1Store` is asked for, not `store`. */
+  get isV1(): boolean {
+    return this.#options.v1 === true;
+  }
+
+  /** The store of Docker 1.9 and before. @throws VarveError */
+  async v1Store(): Promise<V1Store> {
+    const { V1Store } = await import("../engine/v1-store.ts");
+    return await V1Store.open({ ...this.#options, onWarning: (message) => this.warn(message) });
   }
 
   /** @throws VarveError */

@@ -1,4 +1,5 @@
 import { VarveError } from "../errors.ts";
+import { compareTimes, type GoTime } from "../json/go-time.ts";
 
 /** The filters of `docker images`. */
 export interface ImageFilters {
@@ -23,6 +24,33 @@ export interface PruneFilters {
   readonly label?: readonly string[] | undefined;
   /** Images that carry all of these stay. */
   readonly "label!"?: readonly string[] | undefined;
+}
+
+/** What the filters on labels and times ask of an image. */
+export interface FilteredImage {
+  readonly created: GoTime;
+  readonly labels: ReadonlyMap<string, string> | null;
+}
+
+/**
+ * What accepts the images that the filters on labels and times let pass.
+ *
+ * @param createdOf when the image of a name was made
+ */
+export function acceptorOf(
+  filters: ImageFilters,
+  createdOf: (name: string) => GoTime,
+): (image: FilteredImage) => boolean {
+  const before = filters.before === undefined ? undefined : createdOf(filters.before);
+  const since = filters.since === undefined ? undefined : createdOf(filters.since);
+  const until = filters.until === undefined ? undefined : parseTimeFilter(filters.until) / 1000;
+  return ({ created, labels }) => {
+    if (before !== undefined && compareTimes(created, before) >= 0) return false;
+    if (since !== undefined && compareTimes(created, since) <= 0) return false;
+    if (until !== undefined && created.seconds + created.nanoseconds / 1e9 > until) return false;
+    if (filters.label === undefined) return true;
+    return matchesLabels(labels === null ? undefined : Object.fromEntries(labels), filters.label);
+  };
 }
 
 /** Whether labels hold every `key` and `key=value` that is asked for. */

@@ -10,7 +10,7 @@ import {
   type Reference,
   withDefaultTag,
 } from "../reference/reference.ts";
-import { type ImageFilters, matchesLabels, matchesPattern, parseTimeFilter } from "./filters.ts";
+import { acceptorOf, type ImageFilters, matchesPattern } from "./filters.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One line of `docker images`; an image with tags in several repositories is one summary. */
@@ -56,7 +56,7 @@ export function listImages(
 ): ImageSummary[] {
   const { all = false, filters = {} } = options;
   const { images, references } = workspace;
-  const accepts = filterOf(filters, find);
+  const accepts = acceptorOf(filters, (name) => find(name).config.created);
   const users = workspace.containersHere();
   const summaries: { outline: ImageOutline; summary: ImageSummary }[] = [];
   for (const [id, outline] of filters.dangling === true ? images.heads() : images.map()) {
@@ -139,19 +139,6 @@ export function tagImage(workspace: Workspace, image: Image, target: string): Re
 
 export function labelsOf({ labels }: ImageOutline): Record<string, string> | undefined {
   return labels === null ? undefined : Object.fromEntries(labels);
-}
-
-function filterOf(filters: ImageFilters, find: (name: string) => Image): (outline: ImageOutline) => boolean {
-  const before = filters.before === undefined ? undefined : find(filters.before).config.created;
-  const since = filters.since === undefined ? undefined : find(filters.since).config.created;
-  const until = filters.until === undefined ? undefined : parseTimeFilter(filters.until) / 1000;
-  return (outline) => {
-    const { created } = outline;
-    if (before !== undefined && compareTimes(created, before) >= 0) return false;
-    if (since !== undefined && compareTimes(created, since) <= 0) return false;
-    if (until !== undefined && created.seconds + created.nanoseconds / 1e9 > until) return false;
-    return filters.label === undefined || matchesLabels(labelsOf(outline), filters.label);
-  };
 }
 
 function belongsInList(

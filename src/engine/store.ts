@@ -7,7 +7,7 @@ import type { SaveFormat } from "../archive/save.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
-import { abortable, type ByteSource } from "../io/byte-source.ts";
+import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
 import { configOf } from "./containers.ts";
@@ -641,11 +641,6 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 /** A path that a caller gave. */
 function bytesOf(path: string | Uint8Array): ByteString {
   return typeof path === "string" ? fromText(path) : fromBytes(path);
-}
-
-/** Chunks that stay as they are: inside, their memory is used again as soon as the next one is asked for. */
-async function* copies(source: ByteSource): ByteSource {
-  for await (const chunk of source) yield Buffer.from(chunk);
 }
 
 const LETTERS: Readonly<Record<Change["kind"], "C" | "A" | "D">> = { modified: "C", added: "A", deleted: "D" };

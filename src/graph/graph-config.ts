@@ -2,7 +2,10 @@ import type { DiffID } from "../digest/chain-id.ts";
 import { isVarveError, VarveError } from "../errors.ts";
 import { type Image, parseImage } from "../image/image.ts";
 import { configOfV1, historyEntryOf } from "../image/legacy-config.ts";
-import type { GraphID } from "./descriptor.ts";
+import { foldKey } from "../json/fold.ts";
+import { formatGo, type GoValue } from "../json/go-value.ts";
+import { parseJson } from "../json/json.ts";
+import type { GraphID, GraphImage } from "./descriptor.ts";
 
 /**
  * What an image of the graph is as an image of today (FORMATS 11.4, 11.5): the layers and the history of its parent, and
@@ -24,4 +27,14 @@ export function imageOfGraph(id: GraphID, json: Uint8Array, diffID: DiffID, pare
     if (!isVarveError(error)) throw error;
     throw new VarveError("corrupt", `image ${id}: ${error.message}`, { id }, error);
   }
+}
+
+/**
+ * The JSON of an image of the graph for who has nothing but that: as it lies there if it names the image and its parent,
+ * else with these in it, as Docker 1.9 gave it out (FORMATS 10.7).
+ */
+export function fullJson({ id, parent, image }: GraphImage, json: Buffer): Buffer {
+  if (image.id === id && image.parent === (parent ?? "")) return json;
+  const fields = [...parseJson(json).members()].filter(([key]) => !["id", "parent"].includes(foldKey(key)));
+  return formatGo(new Map<string, GoValue>([...fields, ["id", id], ...(parent ? [["parent", parent] as const] : [])]));
 }

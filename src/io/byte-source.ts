@@ -78,6 +78,11 @@ export async function* sourceOf(...chunks: readonly Uint8Array[]): AsyncGenerato
   yield* chunks;
 }
 
+/** Chunks that stay as they are, for readers who are not told that the memory of one is used again for the next. */
+export async function* copies(source: ByteSource): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield Buffer.from(chunk);
+}
+
 /**
  * The whole of a source in memory.
  *

@@ -43,9 +43,10 @@ describe("the end of a command line", () => {
     ],
     [
       ["save", "--format", ""],
-      ["docker", "docker-25", "oci"],
+      ["docker", "docker-25", "oci", "docker-1.9"],
     ],
     [["--driver", "v"], ["vfs"]],
+    [["images", "--v"], ["--v1"]],
     [
       ["rmi", "varve/quickstart:"],
       ["varve/quickstart:1", "varve/quickstart:latest"],

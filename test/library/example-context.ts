@@ -19,6 +19,8 @@ export const CONTEXT: Readonly<Record<string, string>> = {
     'import { Layer } from "src/layer/layer.ts"; import { fromText } from "varve"; declare const layers: Layer[];',
   "src/engine/store.ts":
     'import { createWriteStream } from "node:fs"; import { open } from "node:fs/promises"; import { pipeline } from "node:stream/promises"; declare const store: Store;',
+  "src/engine/v1-store.ts":
+    'import { createWriteStream } from "node:fs"; import { pipeline } from "node:stream/promises"; import { openV1Store } from "varve";',
   "src/errors.ts": 'import { Store } from "varve"; declare const store: Store;',
   "src/fstree/apply.ts":
     'import { Disassembler } from "varve/tar"; declare const diff: string; declare function line(text: string): void;' +

@@ -1,4 +1,5 @@
 import type { ImageSummary } from "../../engine/images.ts";
+import type { V1ImageSummary } from "../../engine/v1-images.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
 import { imageFilters } from "../filters.ts";
 import { addExamples, addFormat, addJson, repeatable } from "../options.ts";
@@ -15,7 +16,9 @@ interface Options {
   readonly quiet?: boolean;
 }
 
-export const images: CliCommand = documentCommand<Options, ImageSummary[]>({
+export const images: CliCommand = documentCommand<Options, readonly ImageSummary[] | readonly V1ImageSummary[]>({
+  takesV1: true,
+
   declare(command) {
     command
       .usage("[OPTIONS] [REPOSITORY[:TAG]]")
@@ -38,13 +41,15 @@ export const images: CliCommand = documentCommand<Options, ImageSummary[]>({
       "varve images 'lib*:1.?'",
       "varve images --format 'table {{.Repository}}\\t{{.Size}}'",
       "varve images -q --filter dangling=true",
+      "varve --root /mnt/old-disk/docker --v1 images",
     );
   },
 
   async run({ args: [reference], options, session }) {
     const given = imageFilters(options.filter);
     const filters = reference === undefined ? given : { ...given, reference: [...(given.reference ?? []), reference] };
-    return (await session.store()).images({ all: options.all, filters });
+    const store = session.isV1 ? await session.v1Store() : await session.store();
+    return await store.images({ all: options.all, filters });
   },
 
   text(summaries, { options }) {

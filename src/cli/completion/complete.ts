@@ -5,6 +5,7 @@
  */
 import type { Argument, Option } from "commander";
 import type { Store } from "../../engine/store.ts";
+import type { V1Store } from "../../engine/v1-store.ts";
 import { GLOBAL_OPTIONS } from "../options.ts";
 import { buildProgram, type VarveCommand } from "../program.ts";
 import { type GlobalOptions, Session } from "../session.ts";
@@ -40,7 +41,7 @@ interface Place {
 /** @returns undefined where there is no such command */
 async function walk(words: readonly string[]): Promise<Place | undefined> {
   const { program, declare } = buildProgram(async () => {});
-  const global: Record<string, string> = {};
+  const global: Record<string, string | boolean> = {};
   let command = program;
   let option: Option | undefined;
   let position = 0;
@@ -50,6 +51,8 @@ async function walk(words: readonly string[]): Promise<Place | undefined> {
       option = undefined;
     } else if (word.startsWith("-")) {
       option = valueOption(command, word);
+      const flag = option === undefined && command.options.find(({ long }) => long === word);
+      if (flag) global[flag.attributeName()] = true;
     } else if (command.commands.length > 0) {
       const next = command.commands.find((known) => known.name() === word || known.aliases().includes(word));
       if (next === undefined) return undefined;
@@ -107,7 +110,7 @@ async function argumentsFor(argument: Argument, global: GlobalOptions): Promise<
   if (kinds.includes("image") || kinds.includes("container"))
     try {
       await using session = new Session(global, new AbortController().signal, { quiet: true });
-      const store = await session.store();
+      const store = session.isV1 ? await session.v1Store() : await session.store();
       if (kinds.includes("container")) candidates.push(...(await containerNames(store)));
       if (kinds.includes("image")) candidates.push(...(await imageNames(store)));
     } catch {
@@ -129,11 +132,11 @@ const ARGUMENT_KINDS: Readonly<Record<string, readonly Kind[]>> = {
   file: ["file"],
 };
 
-async function imageNames(store: Store): Promise<Candidate[]> {
+async function imageNames(store: Store | V1Store): Promise<Candidate[]> {
   const images = await store.images();
   return images.flatMap(({ tags }) => tags).map((value) => ({ value, description: "image" }));
 }
 
-async function containerNames(store: Store): Promise<Candidate[]> {
+async function containerNames(store: Store | V1Store): Promise<Candidate[]> {
   return (await store.containers()).map(({ name, image }) => ({ value: name, description: `container of ${image}` }));
 }

@@ -56,8 +56,15 @@ export function shownDigests({ format, digests }: ImageTableOptions): ImageRowOp
   return format?.includes("{{.Digest}}") ? "of tags" : "none";
 }
 
+/** What the table wants to know of an image, of today or of a v1 graph, where sizes may be unknown. */
+export type ShownImage = Pick<ImageSummary, "tags" | "digests" | "created"> & {
+  readonly id: string;
+  readonly size: number | undefined;
+  readonly virtualSize?: number | undefined;
+};
+
 /** One row for each name of each image; an image without a name has one with `<none>`. */
-export function imageRows(images: readonly ImageSummary[], options: ImageRowOptions): Record<string, Value>[] {
+export function imageRows(images: readonly ShownImage[], options: ImageRowOptions): Record<string, Value>[] {
   return images.flatMap((image) => {
     const shared = imageFields(image, options);
     return namesOf(image, options.digests).map((name) => ({ ...shared, ...name }));
@@ -69,15 +76,17 @@ function rawFormat(digests: boolean | undefined): string {
 created_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n`;
 }
 
-function imageFields(image: ImageSummary, { truncates, now }: ImageRowOptions): Record<string, Value> {
+function imageFields(image: ShownImage, { truncates, now }: ImageRowOptions): Record<string, Value> {
   const created = unixSeconds(image.created);
+  // Of an image of a v1 graph `size` is that of its own layer alone.
+  const size = "virtualSize" in image ? image.virtualSize : image.size;
   return {
     ID: truncates ? shortId(image.id) : image.id,
     CreatedSince: created === NEVER ? "" : timeAgo(created, now),
     CreatedAt: goTime(created),
-    Size: shortSize(image.size),
+    Size: size === undefined ? "N/A" : shortSize(size),
     Containers: "N/A",
-    VirtualSize: humanSize(image.size),
+    VirtualSize: size === undefined ? "N/A" : humanSize(size),
     SharedSize: "N/A",
     UniqueSize: "N/A",
   };
@@ -93,7 +102,7 @@ interface ImageName extends Record<string, Value> {
 }
 
 /** Tags first, each with the digests of its repository where those are asked for; then what has only digests. */
-function namesOf({ tags, digests }: ImageSummary, shown: ImageRowOptions["digests"]): ImageName[] {
+function namesOf({ tags, digests }: ShownImage, shown: ImageRowOptions["digests"]): ImageName[] {
   const names: ImageName[] = [];
   const byRepository = groupDigests(digests);
   const tagged = new Set<string>();
