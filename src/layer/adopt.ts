@@ -7,7 +7,8 @@ import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
 import { cloneOrCopyFile } from "../sys/copy.ts";
 import { discard } from "./collect.ts";
-import { type DriverPlan, identifyTree, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
+import { FirstFailure } from "./first-failure.ts";
+import { type DriverPlan, identifyTree, openReader, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
 import { type Layer, MAX_DEPTH } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
 import type { MountEntry } from "./layer-table.ts";
@@ -35,29 +36,28 @@ export async function identifyTrees<Tree extends StrayTree>(
   { bytes, signal, onTree }: IdentifyOptions<Tree>,
 ): Promise<void> {
   const lane = canReopen(driver) ? workerLaneFor(bytes, threads) : undefined;
-  const stop = new AbortController();
-  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const plan = planOf(driver);
+  const reader = canReopen(driver) ? await openReader(plan) : driver;
+  using failure = new FirstFailure(signal);
   const identify = async (tree: Tree): Promise<TreeIdentity> => {
-    if (lane === undefined) return await identifyTree(tree, driver, () => throwIfCancelled(signal));
+    if (lane === undefined) return await identifyTree(tree, reader, () => throwIfCancelled(signal));
     const { cacheID, parent, split, newSplit } = tree;
-    return await lane.run("identify", { tree: { cacheID, parent, split, newSplit }, plan }, { signal: both });
+    return await lane.run("identify", { tree: { cacheID, parent, split, newSplit }, plan }, { signal: failure.signal });
   };
   const settle = async (tree: Tree): Promise<void> => {
-    throwIfCancelled(both);
+    throwIfCancelled(failure.signal);
     onTree(tree, await identify(tree).catch((error) => refusal(error)));
   };
   if (lane === undefined) {
     for (const tree of trees) await settle(tree);
     return;
   }
-  const jobs = trees.map(settle);
+  const jobs = trees.map((tree) => failure.watch(settle(tree)));
   try {
     await Promise.all(jobs);
   } catch (error) {
-    stop.abort(error);
     await Promise.allSettled(jobs);
-    throw error;
+    throw failure.or(error);
   }
 }
 

@@ -48,12 +48,15 @@ export interface DriverPlan {
 /** What workers do for trees that come without a record. */
 export const identityJobs = {
   async identify({ tree, plan }: { tree: StrayTree; plan: DriverPlan }, task: Task): Promise<TreeIdentity> {
-    const { root, name, idRanges } = plan;
-    const idMap = idRanges && new IdMap(idRanges.uids, idRanges.gids);
-    const driver = await openDriver(root, { name, idMap, durability: "none" });
-    return await identifyTree(tree, driver, () => task.throwIfCancelled());
+    return await identifyTree(tree, await openReader(plan), () => task.throwIfCancelled());
   },
 };
+
+/** A driver for trees that nobody changes while they are read: the same tree gives the same layer each time. */
+export async function openReader({ root, name, idRanges }: DriverPlan): Promise<Driver> {
+  const idMap = idRanges && new IdMap(idRanges.uids, idRanges.gids);
+  return await openDriver(root, { name, idMap, durability: "none", readOnly: true });
+}
 
 /**
  * Reads a tree through and says which layer it is (FORMATS 11.4): the one that its tar-split was kept of, if that and the

@@ -1,6 +1,7 @@
 import { cpSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type MigrationEvent, type MigrationReport, migrateGraph, openStore } from "../../src/index.ts";
 import { tarOf } from "../../src/testing/tar-entries.ts";
@@ -14,6 +15,7 @@ import {
   CONTAINERS,
   copyTree,
   FILES,
+  GONE,
   LEFT_TAGS,
   migrated,
   migrationGraph,
@@ -192,6 +194,18 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
       expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(["left"]));
       for (const what of ["images", "containers", "tags"] as const)
         expect(second[what]).toEqual(first[what].map((moved) => ({ ...moved, before: true })));
+    });
+
+    test("reads a layer that has no record the same whenever it does", async () => {
+      const other = join(scratch, `root-${roots++}`);
+      // One that deletes, of which nobody knows when.
+      rmSync(join(root, "graph", GONE, "tar-data.json.gz"));
+      copyTree(root, other);
+      await migrateGraph({ root });
+      await sleep(1100);
+      await migrateGraph({ root: other });
+      expect(migrated(root, driver)).toEqual(migrated(other, driver));
+      expect(migrated(root, driver)).not.toEqual(migrated(reference, driver));
     });
 
     test("takes over what an earlier Docker has noted, and reads no layer twice", async () => {

@@ -173,7 +173,7 @@ export function migrated(root: string, driver: V1Driver): Record<string, string>
     for (const name of readdirSync(path).sort()) {
       const stat = lstatSync(join(path, name));
       if (stat.isDirectory()) visit(join(path, name), wanted);
-      if (!stat.isFile() || !wanted(name)) continue;
+      if (!stat.isFile() || !wanted(name) || name.startsWith(DRAFT)) continue;
       const bytes = readFileSync(join(path, name));
       const content = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
       const shown = content.length > 2000 ? sha256(content) : content.toString();
@@ -181,12 +181,16 @@ export function migrated(root: string, driver: V1Driver): Record<string, string>
     }
   };
   if (existsSync(join(root, "image", driver))) visit(join(root, "image", driver), () => true);
-  visit(join(root, "graph"), (name) => name.startsWith(".migration-"));
-  if (existsSync(join(root, "containers"))) visit(join(root, "containers"), (name) => name === "config.v2.json");
+  if (existsSync(join(root, "graph"))) visit(join(root, "graph"), (name) => name.startsWith(".migration-"));
+  if (existsSync(join(root, "containers"))) visit(join(root, "containers"), (name) => !OLD_RECORDS.includes(name));
   for (const name of readdirSync(root).filter((name) => name.startsWith(".migration-")))
     found[name] = readFileSync(join(root, name), "utf8");
   return found;
 }
+
+/** Of a file that is about to be replaced, which Docker leaves, too, when it is killed. */
+const DRAFT = ".tmp-";
+const OLD_RECORDS = ["config.json", "hostconfig.json"];
 
 /**
  * The old store as it lies there: graph, trees, tags and containers, with every attribute but what a migration may change:
@@ -196,7 +200,7 @@ export function oldStore(root: string, driver: V1Driver): (TreeRecord & { store:
   const records = ["graph", driver, "containers"].flatMap((store) =>
     listTree(join(root, store)).map((record) => ({ store, ...record })),
   );
-  const kept = records.filter(({ path }) => !/(^|\/)(\.migration-[^/]*|config\.v2\.json)$/.test(path));
+  const kept = records.filter(({ path }) => !/(^|\/)(\.migration-[^/]*|(\.tmp-)?config\.v2\.json[0-9]*)$/.test(path));
   const tags = readFileSync(join(root, `repositories-${driver}`), "utf8");
   return [
     { store: `repositories ${tags}`, path: ".", kind: "file", mode: "", owner: "", mtime: "", xattrs: {} },
