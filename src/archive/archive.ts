@@ -25,7 +25,8 @@ import type { ArchivePlan } from "./tar-output.ts";
  * An archive is not unpacked: `open-archive.ts` makes `ArchiveFiles` of it, which `archive-index.ts` reads in place by
  * offsets and `archive-directory.ts` out of a directory; only what comes through a pipe or is compressed as a whole goes
  * to disk once (`spool.ts`). `save.ts` writes straight to its reader. `import.ts`, `commit.ts` and `export.ts` are the ways
- * between plain file trees and images, and `changes.ts` is what `--change` does to a config.
+ * between plain file trees and images, and `changes.ts` is what `--change` does to a config. `v1-sink.ts` makes the archive
+ * of Docker 1.9, where an image and a layer are the same.
  */
 export interface ImageSource extends AsyncDisposable {
   /** In the order in which they are to be loaded; read and checked, except for the layers' bytes. */

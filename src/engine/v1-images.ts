@@ -35,14 +35,14 @@ export async function listV1Images(
   const { all = false, filters = {} } = options;
   const accepts = acceptorOf(filters, (name) => root.graph.map().get(findV1(name, root))!.image.created);
   const tags = tagsByImage(root);
-  warnOfUnusable(root);
+  warnOfUnusable(root, tags);
   const sizes = new Map<GraphID, number | undefined>();
   const summaries: { readonly image: GraphImage; readonly summary: V1ImageSummary }[] = [];
   for (const [id, image] of root.graph.map()) {
     if (!accepts({ created: image.image.created, labels: image.image.config?.labels ?? null })) continue;
     const named = (tags.get(id) ?? []).filter((tag) => matchesReference(tag, filters.reference));
     if (!belongsInList(named, root.graph.hasChildren(id), all, filters)) continue;
-    const chain = wholeChain(root, id);
+    const chain = wholeChain(root, id, tags.get(id));
     if (chain === undefined) continue;
     for (const one of chain) if (!sizes.has(one.id)) sizes.set(one.id, await sizeOf(root, one));
     summaries.push({
@@ -88,20 +88,37 @@ function tagsByImage({ tags }: V1Root): ReadonlyMap<string, readonly GraphTag[]>
   return byImage;
 }
 
-function warnOfUnusable(root: V1Root): void {
-  for (const { name } of root.graph.broken) root.warn(root.reasonAgainst(name).message);
-  for (const id of root.withoutTree()) root.warn(root.reasonAgainst(id).message);
-  for (const tag of root.tags)
-    if (!root.graph.map().has(tag.id as GraphID))
-      root.warn(`${nameOfTag(tag)} cannot be used: ${root.reasonAgainst(tag.id).message}`);
+function warnOfUnusable(root: V1Root, tags: ReadonlyMap<string, readonly GraphTag[]>): void {
+  const { graph, driver, warn } = root;
+  const treeless = root.withoutTree();
+  // Those of another driver, it seems.
+  const others = treeless.length > MOST_WARNINGS ? treeless : [];
+  if (others.length > 0)
+    warn(`the driver ${driver.name} has no trees of ${others.length} images of the graph, such as ${others[0]}`);
+  const missing = [...tags.keys()].filter((id) => !graph.map().has(id as GraphID));
+  const unusable = new Set<string>([...graph.broken.map(({ name }) => name), ...treeless, ...missing]);
+  for (const id of others) unusable.delete(id);
+  for (const id of unusable) {
+    warn(withNames(root.reasonAgainst(id), tags.get(id)));
+  }
 }
 
-function wholeChain(root: V1Root, id: GraphID): readonly GraphImage[] | undefined {
+const MOST_WARNINGS = 10;
+
+function withNames({ message }: VarveError, tags: readonly GraphTag[] = []): string {
+  return tags.length === 0 ? message : `${message} (${tags.map(nameOfTag).join(", ")})`;
+}
+
+function wholeChain(
+  root: V1Root,
+  id: GraphID,
+  tags: readonly GraphTag[] | undefined,
+): readonly GraphImage[] | undefined {
   try {
     return root.chain(id);
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    root.warn(error.message);
+    root.warn(withNames(error, tags));
     return undefined;
   }
 }
