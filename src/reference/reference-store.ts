@@ -179,14 +179,19 @@ export class ReferenceStore {
 
   /** Writes the file with some repositories changed, then remembers it. */
   #write(changed: ReadonlyMap<string, ReadonlyMap<string, string>>): void {
-    const byName = new Map(this.#repositories.byName);
+    const before = this.#repositories.byName;
+    const byName = new Map(before);
     for (const [name, entries] of changed)
       if (entries.size === 0) byName.delete(name);
       else byName.set(name, entries);
     const repositories = { ...this.#repositories, byName };
     makeDirectory(dirname(this.#path));
     replaceFile(this.#path, formatRepositories(repositories), { mode: 0o600, sync: this.#sync });
-    this.#take(repositories);
+    this.#repositories = repositories;
+    for (const [name, entries] of changed) {
+      this.#forget(before.get(name));
+      this.#learn(name, entries);
+    }
     this.#stamp = this.#readStamp();
   }
 
@@ -198,13 +203,24 @@ export class ReferenceStore {
   #take(repositories: Repositories): void {
     this.#repositories = repositories;
     this.#byID = new Map();
-    for (const [name, entries] of repositories.byName)
-      for (const [key, id] of entries ?? []) {
-        const reference = referenceAt({ name, key });
-        if (reference === undefined || !isDigest(id)) continue;
-        const references = this.#byID.get(id) ?? new Map<string, Reference>();
-        this.#byID.set(id, references.set(key, reference));
-      }
+    for (const [name, entries] of repositories.byName) this.#learn(name, entries);
+  }
+
+  #learn(name: string, entries: ReadonlyMap<string, string> | null): void {
+    for (const [key, id] of entries ?? []) {
+      const reference = referenceAt({ name, key });
+      if (reference === undefined || !isDigest(id)) continue;
+      const references = this.#byID.get(id) ?? new Map<string, Reference>();
+      this.#byID.set(id, references.set(key, reference));
+    }
+  }
+
+  #forget(entries: ReadonlyMap<string, string> | null | undefined): void {
+    for (const [key, id] of entries ?? []) {
+      const references = this.#byID.get(id as Digest);
+      references?.delete(key);
+      if (references?.size === 0) this.#byID.delete(id as Digest);
+    }
   }
 }
 
