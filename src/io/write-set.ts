@@ -6,7 +6,7 @@ import { openDirectory } from "../sys/at.ts";
 import { FileLock } from "../sys/lock.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { statFile } from "../sys/stat.ts";
-import { syncDirectory, syncFile } from "../sys/sync.ts";
+import { beginSync, syncDirectory, syncFile } from "../sys/sync.ts";
 
 /**
  * A directory of files that appears in one visible step (FORMATS 0.5): written under a name of its own, renamed when it
@@ -82,6 +82,8 @@ export class WriteSet {
   sync(): void {
     this.#mustBeOpen();
     if (this.#unsynced.size === 0) return;
+    // All of them under way first: then the file system has less to do for each than if it heard of them one by one.
+    for (const fd of this.#unsynced) beginSync(fd, 0, 0);
     for (const fd of this.#unsynced) {
       syncFile(fd);
       this.#unsynced.delete(fd);

@@ -8,7 +8,7 @@ import { throwIfCancelled } from "../io/byte-source.ts";
 import { cloneOrCopyFile } from "../sys/copy.ts";
 import { discard } from "./collect.ts";
 import { FirstFailure } from "./first-failure.ts";
-import { type DriverPlan, identifyTree, openReader, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
+import { type DriverPlan, identifyTree, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
 import { type Layer, MAX_DEPTH } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
 import type { MountEntry } from "./layer-table.ts";
@@ -36,28 +36,26 @@ export async function identifyTrees<Tree extends StrayTree>(
   { bytes, signal, onTree }: IdentifyOptions<Tree>,
 ): Promise<void> {
   const lane = canReopen(driver) ? workerLaneFor(bytes, threads) : undefined;
-  const plan = planOf(driver);
-  const reader = canReopen(driver) ? await openReader(plan) : driver;
-  using failure = new FirstFailure(signal);
-  const identify = async (tree: Tree): Promise<TreeIdentity> => {
-    if (lane === undefined) return await identifyTree(tree, reader, () => throwIfCancelled(signal));
-    const { cacheID, parent, split, newSplit } = tree;
-    return await lane.run("identify", { tree: { cacheID, parent, split, newSplit }, plan }, { signal: failure.signal });
+  using ending = new FirstFailure(signal);
+  const check = (): void => throwIfCancelled(ending.signal);
+  const identify = async ({ cacheID, parent, split, newSplit }: Tree): Promise<TreeIdentity> => {
+    const tree = { cacheID, parent, split, newSplit };
+    if (lane === undefined) return await identifyTree(tree, driver, check);
+    return await lane.run("identify", { tree, plan: planOf(driver) }, { signal: ending.signal });
   };
-  const settle = async (tree: Tree): Promise<void> => {
-    throwIfCancelled(failure.signal);
-    onTree(tree, await identify(tree).catch((error) => refusal(error)));
+  const queue = trees.values();
+  const takeTurns = async (): Promise<void> => {
+    for (const tree of queue) {
+      check();
+      onTree(tree, await identify(tree).catch(refusal));
+    }
   };
-  if (lane === undefined) {
-    for (const tree of trees) await settle(tree);
-    return;
-  }
-  const jobs = trees.map((tree) => failure.watch(settle(tree)));
+  const all = Array.from({ length: lane?.limit ?? 1 }, () => ending.watch(takeTurns()));
   try {
-    await Promise.all(jobs);
+    await Promise.all(all);
   } catch (error) {
-    await Promise.allSettled(jobs);
-    throw failure.or(error);
+    await Promise.allSettled(all);
+    throw ending.or(error);
   }
 }
 

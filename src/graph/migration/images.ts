@@ -3,77 +3,55 @@ import { asVarveError, isVarveError } from "../../errors.ts";
 import type { ImageID } from "../../image/image.ts";
 import { throwIfCancelled } from "../../io/byte-source.ts";
 import { noteBlob } from "../../layer/blob-digests.ts";
-import type { StrayTree } from "../../layer/identity-jobs.ts";
+import { FirstFailure } from "../../layer/first-failure.ts";
 import type { GraphID, GraphImage } from "../descriptor.ts";
 import { imageOfGraph } from "../graph-config.ts";
+import { LayerReading } from "./layer-reading.ts";
 import type { MigrationContext } from "./migration.ts";
 import type { KnownLayer } from "./state.ts";
 
-/** Brings images across. @param plan parents first */
+/** Brings images across, the earlier ones while the layers of the later ones are read. @param plan parents first */
 export async function migrateImages(context: MigrationContext, plan: readonly GraphImage[]): Promise<void> {
-  const { state, report, dryRun } = context;
-  if (!dryRun) await readLayers(context, plan);
+  using ending = new FirstFailure(context.signal);
+  const reading = new LayerReading(context, plan, ending.signal);
+  const all = [reading.done, publishAll(context, plan, reading, ending.signal)].map((work) => ending.watch(work));
+  try {
+    await Promise.all(all);
+  } catch (error) {
+    await Promise.allSettled(all);
+    throw ending.or(error);
+  }
+  context.state.saveImages();
+}
+
+/** What `migrateImages` would do. */
+export function previewImages({ state, report }: MigrationContext, plan: readonly GraphImage[]): void {
+  for (const { id } of plan) report.image(id, state.images.get(id), { before: state.images.has(id) });
+}
+
+async function publishAll(
+  context: MigrationContext,
+  plan: readonly GraphImage[],
+  reading: LayerReading,
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, report } = context;
   for (const image of plan) {
     const { id, parent } = image;
+    await reading.until(id);
+    throwIfCancelled(signal);
     const before = state.images.get(id);
     if (before !== undefined) report.image(id, before, { before: true });
-    else if (dryRun) report.image(id, undefined, { before: false });
     else if (report.isLeft("image", id)) continue;
     else if (parent !== undefined && !state.images.has(parent))
       report.leave("image", id, `its parent ${parent} is left, too`);
     else await bringAcross(context, image);
   }
-  if (!dryRun) state.saveImages();
-}
-
-interface GraphTree extends StrayTree {
-  readonly cacheID: GraphID;
-}
-
-/** Notes of every image which layer it has. It is the long part, and the one for which it matters to be able to go on. */
-async function readLayers(context: MigrationContext, plan: readonly GraphImage[]): Promise<void> {
-  const { state, files, layers, report, signal } = context;
-  const unread = plan.filter(({ id }) => !state.images.has(id) && state.layer(id) === undefined);
-  const trees = unread.map(
-    ({ id, parent }): GraphTree => ({
-      cacheID: id,
-      parent,
-      split: state.keptSplit(id),
-      newSplit: state.newSplit(id),
-    }),
-  );
-  let done = 0;
-  await layers.identifyTrees(trees, {
-    bytes: unread.reduce((sum, { id }) => sum + sizeOf(context, id), 0),
-    signal,
-    onTree({ cacheID: id }, identity) {
-      done++;
-      if (isVarveError(identity)) {
-        report.leaveOver("image", id, identity);
-        return;
-      }
-      state.noteLayer(id, identity);
-      if (identity.reason !== undefined)
-        context.warn(`image ${id}: ${files.path(id, "tar-data.json.gz")} does not fit its files: ${identity.reason}`);
-      report.tell({ kind: "checksum", id, bytes: identity.length, done, total: trees.length });
-    },
-  });
-}
-
-/** As far as somebody has counted it, and can be believed. */
-function sizeOf({ files }: MigrationContext, id: GraphID): number {
-  try {
-    return files.size(id) ?? 0;
-  } catch (error) {
-    if (isVarveError(error, "corrupt")) return 0;
-    throw error;
-  }
 }
 
 async function bringAcross(context: MigrationContext, image: GraphImage): Promise<void> {
-  const { state, report, signal } = context;
+  const { state, report } = context;
   const { id } = image;
-  throwIfCancelled(signal);
   try {
     const layer = state.layer(id);
     if (layer === undefined) throw new Error(`the layer of image ${id} was not read`);

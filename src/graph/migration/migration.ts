@@ -5,7 +5,7 @@ import type { LayerStore } from "../../layer/store.ts";
 import type { ReferenceStore } from "../../reference/reference-store.ts";
 import { EntryFiles } from "../entry-files.ts";
 import { migrateContainers } from "./containers.ts";
-import { migrateImages } from "./images.ts";
+import { migrateImages, previewImages } from "./images.ts";
 import { planImages } from "./plan.ts";
 import { removeOld } from "./remove-old.ts";
 import { type MigrationEvent, type MigrationReport, ReportBook } from "./report.ts";
@@ -48,9 +48,9 @@ export interface MigrationContext extends MigrationRoot {
  * Brings a v1 graph into the layer store and the image store of today, as Docker 1.10 to 18.09 did at their start
  * (FORMATS 11.4 to 11.8), and with their state files, so that either goes on where the other one stopped:
  *
- * 1. `images.ts` reads every layer and notes which one it is, on several threads;
- * 2. it makes an image of each entry, parents first: the driver's tree becomes the layer's as it is, the JSON becomes a
- *    config;
+ * 1. `layer-reading.ts` reads every layer and notes which one it is, on several threads;
+ * 2. `images.ts` makes an image of each entry, parents first: the driver's tree becomes the layer's as it is, the JSON
+ *    becomes a config;
  * 3. `containers.ts` gives each container a record of today and its trees a writable layer;
  * 4. `tags.ts` carries the names over.
  *
@@ -67,7 +67,8 @@ export async function migrate(root: MigrationRoot, options: MigrateOptions = {})
   const report = new ReportBook(onEvent);
   const context: MigrationContext = { ...root, files, state, report, dryRun, signal };
   const plan = planImages(context);
-  await migrateImages(context, plan);
+  if (dryRun) previewImages(context, plan);
+  else await migrateImages(context, plan);
   await migrateContainers(context);
   await migrateTags(context);
   if (options.removeOld === true && !dryRun) await removeOld(context);

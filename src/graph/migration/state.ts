@@ -55,7 +55,7 @@ export class MigrationState {
   }
 
   saveImages(): void {
-    if (!this.#isSaved) this.#replace(this.#mappingPath, `${formatGo(this.#images)}\n`);
+    if (!this.#isSaved) this.#replace(this.#mappingPath, `${formatGo(this.#images)}\n`, this.#sync);
     this.#isSaved = true;
   }
 
@@ -64,7 +64,7 @@ export class MigrationState {
   }
 
   noteTags(): void {
-    this.#replace(this.#tagsPath, "");
+    this.#replace(this.#tagsPath, "", this.#sync);
   }
 
   /** Where a tar-split of the entry's files as they are now goes. */
@@ -102,8 +102,9 @@ export class MigrationState {
       rmSync(this.newSplit(id), { force: true });
       linkSync(kept, this.newSplit(id));
     }
-    this.#replace(this.#path(id, SIZE), String(layer.size));
-    this.#replace(this.#path(id, DIFF_ID), layer.diffID);
+    // What a loss of power makes of them is no digest and no number: then the layer is read again.
+    this.#replace(this.#path(id, SIZE), String(layer.size), false);
+    this.#replace(this.#path(id, DIFF_ID), layer.diffID, false);
   }
 
   /** The files beside the graph, as far as they are there. */
@@ -120,19 +121,19 @@ export class MigrationState {
   }
 
   /** Always by way of one name, so that the drafts of the dead do not gather. */
-  #replace(path: string, content: string): void {
+  #replace(path: string, content: string, sync: boolean): void {
     try {
       const draft = `${path}.tmp`;
       rmSync(draft, { force: true });
       const fd = openSync(draft, "wx", 0o600);
       try {
         writeFileSync(fd, content);
-        fsyncSync(fd);
+        if (sync) fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
       renameSync(draft, path);
-      if (this.#sync) syncDirectory(dirname(path));
+      if (sync) syncDirectory(dirname(path));
     } catch (error) {
       throw asVarveError(error);
     }
