@@ -3,12 +3,21 @@ import { dirname } from "node:path";
 import { type ChainID, type DiffID, extendChain } from "../digest/chain-id.ts";
 import type { Driver } from "../driver/driver.ts";
 import { availableDrivers } from "../driver/select.ts";
-import { asVarveError, isVarveError, VarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
+import { fromWire } from "../pool/wire.ts";
 import { cloneOrCopyFile } from "../sys/copy.ts";
 import { discard } from "./collect.ts";
 import { FirstFailure } from "./first-failure.ts";
-import { type DriverPlan, identifyTree, type StrayTree, type TreeIdentity } from "./identity-jobs.ts";
+import {
+  type DriverPlan,
+  type Identified,
+  identifyTree,
+  openReader,
+  refusalOf,
+  type StrayTree,
+  type TreeIdentity,
+} from "./identity-jobs.ts";
 import { type Layer, MAX_DEPTH } from "./layer.ts";
 import { LayerHandle } from "./layer-handle.ts";
 import type { MountEntry } from "./layer-table.ts";
@@ -36,18 +45,21 @@ export async function identifyTrees<Tree extends StrayTree>(
   { bytes, signal, onTree }: IdentifyOptions<Tree>,
 ): Promise<void> {
   const lane = canReopen(driver) ? workerLaneFor(bytes, threads) : undefined;
+  const reader = canReopen(driver) ? await openReader(planOf(driver)) : driver;
   using ending = new FirstFailure(signal);
   const check = (): void => throwIfCancelled(ending.signal);
-  const identify = async ({ cacheID, parent, split, newSplit }: Tree): Promise<TreeIdentity> => {
-    const tree = { cacheID, parent, split, newSplit };
-    if (lane === undefined) return await identifyTree(tree, driver, check);
-    return await lane.run("identify", { tree, plan: planOf(driver) }, { signal: ending.signal });
+  const identify = async (some: readonly Tree[]): Promise<(TreeIdentity | VarveError)[]> => {
+    if (lane !== undefined) {
+      const input = { trees: some.map(plainTree), plan: planOf(driver) };
+      return (await lane.run("identify", input, { signal: ending.signal })).map(outcomeOf);
+    }
+    return await Promise.all(some.map((tree) => identifyTree(tree, reader, check).catch(refusalOf)));
   };
-  const queue = trees.values();
+  const batches = inBatches(trees, lane === undefined ? 1 : batchSize(trees.length, lane.limit)).values();
   const takeTurns = async (): Promise<void> => {
-    for (const tree of queue) {
+    for (const batch of batches) {
       check();
-      onTree(tree, await identify(tree).catch(refusal));
+      for (const [i, identity] of (await identify(batch)).entries()) onTree(batch[i]!, identity);
     }
   };
   const all = Array.from({ length: lane?.limit ?? 1 }, () => ending.watch(takeTurns()));
@@ -59,11 +71,24 @@ export async function identifyTrees<Tree extends StrayTree>(
   }
 }
 
-/** What is wrong with one tree is told; what stops everything is thrown. */
-function refusal(error: unknown): VarveError {
-  const coded = asVarveError(error);
-  if (!isVarveError(coded) || isVarveError(coded, "cancelled") || isVarveError(coded, "no-space")) throw coded;
-  return coded;
+/** Few enough that all workers have work until the end. */
+function batchSize(trees: number, workers: number): number {
+  return Math.min(MOST_AT_A_TIME, Math.ceil(trees / (4 * workers)));
+}
+
+const MOST_AT_A_TIME = 8;
+
+function inBatches<T>(items: readonly T[], size: number): T[][] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+function plainTree({ cacheID, parent, split, newSplit }: StrayTree): StrayTree {
+  return { cacheID, parent, split, newSplit };
+}
+
+function outcomeOf(outcome: Identified): TreeIdentity | VarveError {
+  return "identity" in outcome ? outcome.identity : refusalOf(fromWire(outcome.failure));
 }
 
 /** Whether a worker's `openDriver` would give the same one. */

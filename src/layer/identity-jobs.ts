@@ -8,6 +8,7 @@ import { asVarveError, isVarveError, type VarveError } from "../errors.ts";
 import { IdMap, type IdRanges } from "../fstree/id-map.ts";
 import { type ByteSource, fileSource } from "../io/byte-source.ts";
 import type { Task } from "../pool/pool.ts";
+import { toWire, type WireError } from "../pool/wire.ts";
 import { syncFile } from "../sys/sync.ts";
 import { assemble, readSplit } from "../tar/assemble.ts";
 import { Disassembler } from "../tar/disassemble.ts";
@@ -45,10 +46,25 @@ export interface DriverPlan {
   readonly idRanges: IdRanges | undefined;
 }
 
+/** What became of one tree of a job. */
+export type Identified = { readonly identity: TreeIdentity } | { readonly failure: WireError };
+
 /** What workers do for trees that come without a record. */
 export const identityJobs = {
-  async identify({ tree, plan }: { tree: StrayTree; plan: DriverPlan }, task: Task): Promise<TreeIdentity> {
-    return await identifyTree(tree, await openReader(plan), () => task.throwIfCancelled());
+  /** Several trees, so that the worker has something to do while the main thread is busy with what it found. */
+  async identify(
+    { trees, plan }: { trees: readonly StrayTree[]; plan: DriverPlan },
+    task: Task,
+  ): Promise<Identified[]> {
+    const driver = await openReader(plan);
+    const identified: Identified[] = [];
+    for (const tree of trees)
+      try {
+        identified.push({ identity: await identifyTree(tree, driver, () => task.throwIfCancelled()) });
+      } catch (error) {
+        identified.push({ failure: toWire(refusalOf(error)) });
+      }
+    return identified;
   },
 };
 
@@ -56,6 +72,13 @@ export const identityJobs = {
 export async function openReader({ root, name, idRanges }: DriverPlan): Promise<Driver> {
   const idMap = idRanges && new IdMap(idRanges.uids, idRanges.gids);
   return await openDriver(root, { name, idMap, durability: "none", readOnly: true });
+}
+
+/** What is wrong with one tree. @throws what stops everything */
+export function refusalOf(error: unknown): VarveError {
+  const coded = asVarveError(error);
+  if (!isVarveError(coded) || isVarveError(coded, "cancelled") || isVarveError(coded, "no-space")) throw coded;
+  return coded;
 }
 
 /**
