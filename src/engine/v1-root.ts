@@ -89,20 +89,28 @@ export class V1Root {
 function refuseUnreadableGraph(path: string): void {
   const graph = join(path, "graph");
   try {
-    accessSync(graph, constants.R_OK | constants.X_OK);
+    mustBeReadable(graph);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR")
-      throw new VarveError("not-found", `there is no v1 graph in ${path}`, { path });
-    throw errnoOf(error) === "EACCES" ? noPermission(graph) : asVarveError(error);
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
+    throw new VarveError("not-found", `there is no v1 graph in ${path}`, { path });
   }
 }
 
 /** Else all its trees would seem to be missing. */
-function refuseUnreadableTrees(driver: Driver): void {
+function refuseUnreadableTrees({ home, name }: Driver): void {
+  for (const path of name === "vfs" ? [home, join(home, "dir")] : [home])
+    try {
+      mustBeReadable(path);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+}
+
+function mustBeReadable(path: string): void {
   try {
-    driver.ids();
+    accessSync(path, constants.R_OK | constants.X_OK);
   } catch (error) {
-    throw isVarveError(error, "permission") ? noPermission(driver.home) : error;
+    throw errnoOf(error) === "EACCES" ? noPermission(path) : asVarveError(error);
   }
 }
 
