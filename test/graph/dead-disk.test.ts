@@ -527,6 +527,15 @@ describe.skipIf(lack)(`the v1 graph of a dead disk${lack ?? ""}`, () => {
     expect(warnings).toEqual([expect.stringContaining("the names of the images cannot be read")]);
   });
 
+  test("gives no advice about what nobody can mend", async () => {
+    makeGraph("vfs");
+    harmV1Image(root, "vfs", OLD, "json-cut");
+    expect(await varve(["--root", root, "--v1", "save", OLD])).toMatchObject({
+      status: 1,
+      error: `varve: image ${OLD}: unexpected end of JSON input\n`,
+    });
+  });
+
   test("says which containers there are", async () => {
     makeGraph("vfs");
     expect(await (await open()).old.containers()).toEqual([
