@@ -57,15 +57,16 @@ export function referenceOfTag({ repository, key }: GraphTag): Reference | undef
 
 /** The tags that a name stands for; none for what may be an id. */
 function tagsOf(name: string, root: V1Root): readonly GraphTag[] {
-  const { tags } = root;
-  const wholly = tags.filter(({ repository }) => repository === localName(name));
-  const one = wholly.length > 0 ? undefined : tagNamed(name, root);
-  return one === undefined ? wholly : [one];
+  const local = localName(name);
+  const all = root.tags.filter(({ repository }) => repository === local);
+  const one = all.length > 0 ? undefined : tagNamed(name, root);
+  return one === undefined ? all : [one];
 }
 
 function tagNamed(name: string, { tags }: V1Root): GraphTag | undefined {
   const { repository, key } = splitName(name);
-  return tags.find((tag) => tag.repository === localName(repository) && tag.key === key);
+  const local = localName(repository);
+  return tags.find((tag) => tag.repository === local && tag.key === key);
 }
 
 /** What stands behind an `@`, or behind a colon that is not a port's. */

@@ -124,7 +124,8 @@ function noPermission(path: string): VarveError {
  * @throws VarveError `conflict`, `unsupported`, `not-found` for a graph without trees
  */
 function driverOf(path: string): string {
-  const tagged = namesIn(path).flatMap((name) => /^repositories-(.+)$/.exec(name)?.[1] ?? []);
+  const names = namesIn(path);
+  const tagged = DRIVERS.filter((name) => names.includes(`repositories-${name}`));
   const drivers = tagged.length > 0 ? tagged : DRIVERS.filter((name) => directoriesIn(join(path, name)).length > 0);
   if (drivers.length > 1)
     throw new VarveError("conflict", `${path} has v1 graphs of several drivers: choose one with --driver`, { drivers });

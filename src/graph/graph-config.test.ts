@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { DiffID } from "../digest/chain-id.ts";
 import { digestOf } from "../digest/digest.ts";
 import { VarveError } from "../errors.ts";
-import type { GraphID } from "./descriptor.ts";
-import { imageOfGraph } from "./graph-config.ts";
+import { type GraphID, readDescriptor } from "./descriptor.ts";
+import { fullJson, imageOfGraph } from "./graph-config.ts";
 
 const ID = "a".repeat(64) as GraphID;
 const LOWER = `sha256:${"1".repeat(64)}` as DiffID;
@@ -58,5 +58,31 @@ describe("an image of the graph as one of today", () => {
         }
       }),
     );
+  });
+});
+
+describe("the JSON of an image for who has nothing but that", () => {
+  const PARENT = "b".repeat(64) as GraphID;
+  const fullOf = (text: string, parentFile?: string): string => {
+    const bytes = Buffer.from(text);
+    return fullJson(readDescriptor(ID, bytes, parentFile), bytes).toString();
+  };
+
+  test.each([`{"parent":"${PARENT}", "id":"${ID}","x":1.0}`, `{ "id":"${ID}"}`])("is %s as it lies there", (text) => {
+    expect(fullOf(text)).toBe(text);
+  });
+
+  test.each([
+    ["only digests", `{"parent_id":"sha256:${PARENT}","x":1.0}`, undefined],
+    ["another parent than its file", `{"x":1.0,"Parent":"${ID}","id":"${ID}"}`, PARENT],
+  ])("names the image and its parent where the other has %s", (_, text, file) => {
+    const full = fullOf(text, file);
+    expect(full).toContain(`"id":"${ID}","parent":"${PARENT}"`);
+    expect(full).toContain('"x":1.0');
+    expect(full).not.toContain("Parent");
+  });
+
+  test("of a base has no parent", () => {
+    expect(fullOf('{"x":"<"}')).toBe(`{"id":"${ID}","x":"\\u003c"}`);
   });
 });

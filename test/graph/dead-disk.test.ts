@@ -486,6 +486,7 @@ describe.skipIf(lack)(`the v1 graph of a dead disk${lack ?? ""}`, () => {
       "has graphs of two drivers",
       () => {
         makeGraph("vfs");
+        writeFileSync(join(root, "repositories-vfs.bak"), "{}");
         writeFileSync(join(root, "repositories-aufs"), "{}");
       },
       [],
@@ -534,6 +535,13 @@ describe.skipIf(lack)(`the v1 graph of a dead disk${lack ?? ""}`, () => {
       status: 1,
       error: `varve: image ${OLD}: unexpected end of JSON input\n`,
     });
+  });
+
+  test("has its names completed", async () => {
+    makeGraph("vfs");
+    const complete = (...words: string[]): Promise<string> => said(["__complete", "--root", root, "--v1", ...words]);
+    expect(await complete("save", "busybox:")).toBe("busybox:latest\timage\nbusybox:1\timage\n");
+    expect(await complete("export", "v1")).toMatch(/^v1-c0aaaa\t/);
   });
 
   test("says which containers there are", async () => {
