@@ -97,10 +97,8 @@ function warnOfUnusable(root: V1Root, tags: ReadonlyMap<string, readonly GraphTa
     warn(`the driver ${driver.name} has no trees of ${others.length} images of the graph, such as ${others[0]}`);
   const missing = [...tags.keys()].filter((id) => !graph.map().has(id as GraphID));
   const unusable = new Set<string>([...graph.broken.map(({ name }) => name), ...treeless, ...missing]);
-  for (const id of others) unusable.delete(id);
-  for (const id of unusable) {
-    warn(withNames(root.reasonAgainst(id), tags.get(id)));
-  }
+  for (const id of others) if (!tags.has(id)) unusable.delete(id);
+  for (const id of unusable) warn(withNames(root.reasonAgainst(id), tags.get(id)));
 }
 
 const MOST_WARNINGS = 10;

@@ -513,10 +513,12 @@ describe.skipIf(lack)(`the v1 graph of a dead disk${lack ?? ""}`, () => {
     makeLargeV1Graph(root, "vfs", { images: 20 });
     const warnings: string[] = [];
     const onWarning = (message: string): void => void warnings.push(message);
+    writeFileSync(join(root, "repositories-overlay2"), `{"Repositories":{"app":{"1":"${LONE}"}}}`);
     const old = await V1Store.open({ root, driver: "overlay2", onWarning });
     expect(await old.images()).toEqual([]);
     expect(warnings).toEqual([
       expect.stringMatching(/^the driver overlay2 has no trees of 20 images of the graph, such as [0-9a-f]{64}$/),
+      `image ${LONE} is not there (app:1)`,
     ]);
   });
 
