@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Driver } from "../driver/driver.ts";
 import { makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { openDriver } from "../driver/select.ts";
-import { asVarveError, VarveError } from "../errors.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import { Graph } from "../graph/graph.ts";
 import type { MigrateOptions } from "../graph/migration/migration.ts";
 import { asidePath } from "../graph/migration/remove-old.ts";
@@ -11,6 +11,7 @@ import type { MigrationReport } from "../graph/migration/report.ts";
 import { TagStore } from "../graph/tag-store.ts";
 import { namesIn } from "../io/directory.ts";
 import { DirectoryLock } from "../layer/directory-lock.ts";
+import { FileMetadata } from "../layer/file-metadata.ts";
 import { locateDataRoot, refuseUnreadable } from "./data-root.ts";
 import { refuseRunningDockerd } from "./dockerd.ts";
 import { type StoreOptions, Workspace } from "./workspace.ts";
@@ -42,7 +43,13 @@ export async function openOldGraph(options: GraphStoreOptions = {}): Promise<Old
       return {
         root: path,
         driver,
-        graph: Graph.open({ directory: join(path, "graph"), driver, sync, onWarning }),
+        graph: Graph.open({
+          directory: join(path, "graph"),
+          driver,
+          sync,
+          usedElsewhere: (tree) => isLayerTree(join(path, "image", driver.name, "layerdb"), tree),
+          onWarning,
+        }),
         tags: new TagStore(join(path, `repositories-${driver.name}`), { sync }),
         [Symbol.dispose]: () => lock?.[Symbol.dispose](),
       };
@@ -78,6 +85,19 @@ async function migrateIn(workspace: Workspace, options: MigrateOptions): Promise
   const commit = <T>(work: () => Promise<T> | T): Promise<T> => workspace.commit(work, options.signal);
   const sync = durability !== "none";
   return await migrate({ root, driver, layers, images, references, sync, commit, warn }, options);
+}
+
+/** Whether a layer of today has the tree. */
+function isLayerTree(layerdb: string, tree: string): boolean {
+  const metadata = new FileMetadata(layerdb, { sync: false });
+  return metadata.chains().some((chain) => {
+    try {
+      return metadata.readLayer(chain).cacheID === tree;
+    } catch (error) {
+      if (isVarveError(error, "not-found") || isVarveError(error, "corrupt")) return false;
+      throw error;
+    }
+  });
 }
 
 /**

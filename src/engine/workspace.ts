@@ -106,6 +106,8 @@ export class Workspace {
         if (held) doubts.raise(chain);
         return held;
       },
+      // A migrated image stands on the tree of the v1 graph, which stays what it is until the graph is removed.
+      keepsTree: (tree) => existsSync(join(dataRoot.path, "graph", tree)),
       onHandOut: (chain, isNew) => leases.holdInScope(chain, isNew),
       onWarning: warn,
       threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),

@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, parseDigest } from "../digest/digest.ts";
 import { isVarveError, VarveError } from "../errors.ts";
@@ -42,6 +43,18 @@ export class EntryFiles {
     const json = this.#read(id, "json", MAX_JSON);
     if (json === undefined) throw new VarveError("not-found", `no such id: ${id}`, { id });
     return json;
+  }
+
+  /**
+   * The file of the tar-split that was kept of the layer, as Docker has done since 1.8, if there is one.
+   *
+   * @throws VarveError `corrupt` when something else has its name
+   */
+  tarData(id: GraphID): string | undefined {
+    const path = this.path(id, "tar-data.json.gz");
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || stat.isFile()) return stat && path;
+    throw new VarveError("corrupt", `image ${id}: ${path} is not a regular file`, { id, path });
   }
 
   /** Bytes of the layer's files; `undefined` when nobody has counted them yet. @throws VarveError `corrupt` */

@@ -7,5 +7,7 @@ export interface GraphContext {
   readonly driver: Driver;
   /** Whether changes outlive a power loss. */
   readonly sync: boolean;
+  /** Whether a tree of the driver is also somebody else's. */
+  usedElsewhere(tree: string): boolean;
   warn(message: string): void;
 }

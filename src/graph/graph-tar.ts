@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { randomID } from "../digest/random-id.ts";
 import type { Driver } from "../driver/driver.ts";
@@ -15,8 +15,8 @@ import { type EntryFiles, TRANSACTIONS } from "./entry-files.ts";
  * @throws VarveError `corrupt` when a file is not the one that the tar held
  */
 export async function* graphTar(image: GraphImage, files: EntryFiles, driver: Driver): ByteSource {
-  const split = files.path(image.id, "tar-data.json.gz");
-  if (!existsSync(split)) {
+  const split = files.tarData(image.id);
+  if (split === undefined) {
     yield* await driver.diff(image.id, image.parent);
     return;
   }

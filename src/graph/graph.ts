@@ -26,6 +26,8 @@ export interface GraphOptions {
   readonly driver: Driver;
   /** Whether changes outlive a power loss. */
   readonly sync: boolean;
+  /** Whether a tree of the driver is also somebody else's, such as a layer's of a store that took it in. Nothing unless told. */
+  readonly usedElsewhere?: ((tree: string) => boolean) | undefined;
   /** Told of what is left out, and of what Docker does not mind. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -69,10 +71,10 @@ export class Graph {
     return graph;
   }
 
-  private constructor({ directory, driver, sync, onWarning = () => {} }: GraphOptions) {
+  private constructor({ directory, driver, sync, usedElsewhere = () => false, onWarning = () => {} }: GraphOptions) {
     this.#files = new EntryFiles(directory, { sync });
     this.#driver = driver;
-    this.#context = { files: this.#files, driver, sync, warn: onWarning };
+    this.#context = { files: this.#files, driver, sync, usedElsewhere, warn: onWarning };
   }
 
   /** What `open` left out. Images that only another driver knows are not broken. */
@@ -211,8 +213,8 @@ export class Graph {
    * Takes in an image and its layer, in one visible step. One that is there already is left as it is, and its layer
    * is not read. What is left of the id, from a crash or from another driver, is cleared first.
    *
-   * @throws VarveError `corrupt` for a JSON that is none or another image's, `not-found` for the parent,
-   *   `invalid-archive`, `cancelled`; the graph is then as it was
+   * @throws VarveError `corrupt` for a JSON that is none or another image's, `not-found` for the parent, `in-use` when
+   *   another store has a tree of this id, `invalid-archive`, `cancelled`; the graph is then as it was
    */
   async register(
     id: GraphID,
@@ -223,6 +225,7 @@ export class Graph {
     return await this.#alone(id, async () => {
       const known = this.#images.get(id);
       if (known !== undefined) return known;
+      this.#refuseUsedElsewhere(id);
       const image = readDescriptor(id, json, options.parent);
       const below = image.parent === undefined ? [] : [this.#known(image.parent).id];
       const holder = `register ${id}`;
@@ -244,7 +247,7 @@ export class Graph {
   /**
    * Deletes an image and its layer.
    *
-   * @throws VarveError `in-use` while somebody holds it, `conflict` while others stand on it; what the driver throws, and
+   * @throws VarveError `in-use` while somebody holds it, or another store has its tree, `conflict` while others stand on it; what the driver throws, and
    *   then the image is still there
    */
   async delete(prefix: string): Promise<void> {
@@ -255,6 +258,7 @@ export class Graph {
       if (holders.length > 0)
         throw new VarveError("in-use", `image ${id} is being used by ${holders.join(", ")}`, { id, holders });
       if (this.hasChildren(id)) throw new VarveError("conflict", `image ${id} has dependent child images`, { id });
+      this.#refuseUsedElsewhere(id);
       this.#makeDirectories();
       const aside = setAside(this.#context, id);
       // Out of memory first, so that nobody begins to stand on it.
@@ -276,7 +280,8 @@ export class Graph {
     const names = namesIn(join(directory, TRANSACTIONS)).filter((name) => !this.#turns.has(name as GraphID));
     for (const name of names) {
       // The tree of an entry, even of a broken one, is not ours to take.
-      if (isGraphID(name) && !existsSync(join(directory, name))) await this.#driver.remove(name);
+      const isOurs = isGraphID(name) && !existsSync(join(directory, name)) && !this.#context.usedElsewhere(name);
+      if (isOurs) await this.#driver.remove(name);
       removeTree(join(directory, TRANSACTIONS, name));
     }
     return names;
@@ -286,6 +291,11 @@ export class Graph {
     const owner = rootIdentity(this.#driver.idMap);
     for (const path of [this.#files.directory, join(this.#files.directory, TRANSACTIONS)])
       makeMissingDirectory(path, 0o700, owner);
+  }
+
+  #refuseUsedElsewhere(id: GraphID): void {
+    if (this.#context.usedElsewhere(id))
+      throw new VarveError("in-use", `image ${id} has come across: its tree is that of a layer of today`, { id });
   }
 
   #known(id: GraphID): GraphImage {

@@ -12,7 +12,7 @@ export interface BrokenEntry {
  * All images of the graph that the driver has trees of (FORMATS 11.3). An image without its parent is one; those that
  * cannot be read, or whose parents lead round in a circle, are broken.
  */
-export function readGraph({ files, driver, warn }: GraphContext): {
+export function readGraph({ files, driver, warn }: Pick<GraphContext, "files" | "driver" | "warn">): {
   readonly images: Iterable<GraphImage>;
   readonly broken: readonly BrokenEntry[];
 } {

@@ -44,7 +44,7 @@ export async function collect(context: StoreContext, top: LayerEntry): Promise<R
 
 /** By workers where there is much to remove; all at once where trees do not mind which of them goes first. */
 async function removeTrees(
-  { table, driver, threads }: StoreContext,
+  { table, driver, threads, keepsTree }: StoreContext,
   aside: readonly Aside[],
   failures: unknown[],
 ): Promise<void> {
@@ -54,7 +54,7 @@ async function removeTrees(
   const how: RemoveOptions = lane === undefined ? {} : { removeTree: (path) => lane.run("removeTree", path) };
   const remove = async ({ layer, removal }: Aside): Promise<void> => {
     try {
-      if (!inUse.has(layer.cacheID)) await driver.remove(layer.cacheID, how);
+      if (!inUse.has(layer.cacheID) && !keepsTree(layer.cacheID)) await driver.remove(layer.cacheID, how);
       await removal.finish();
     } catch (error) {
       failures.push(error);
@@ -99,7 +99,14 @@ export async function discard(
 }
 
 /** Takes away what processes left that died in the middle of their work; see `LayerStore.cleanup`. */
-export async function reclaim({ driver, metadata, table, commit, warn }: StoreContext): Promise<Reclaimed[]> {
+export async function reclaim({
+  driver,
+  metadata,
+  table,
+  commit,
+  keepsTree,
+  warn,
+}: StoreContext): Promise<Reclaimed[]> {
   const leftovers = await commit(async () => {
     table.refresh();
     return metadata.leftovers();
@@ -108,7 +115,7 @@ export async function reclaim({ driver, metadata, table, commit, warn }: StoreCo
   const inUse = table.trees();
   for (const leftover of leftovers) {
     const { path } = leftover;
-    const trees = leftover.trees.filter((tree) => !inUse.has(tree));
+    const trees = leftover.trees.filter((tree) => !inUse.has(tree) && !keepsTree(tree));
     try {
       for (const tree of trees) await driver.remove(tree);
       await leftover.discard();

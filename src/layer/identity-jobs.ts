@@ -172,8 +172,11 @@ const FILE_LINE = '{"type":1,';
 /** Bytes after which the event loop gets its turn. */
 const BREATH = 4 << 20;
 
-/** And not of a disk that cannot be read. */
+/** And not of a disk that cannot be read, or of a machine that has no more memory or descriptors. */
 function tellsOfOtherFiles({ code, details }: VarveError): boolean {
-  if (code === "system") return details.errno !== "EIO";
-  return code === "corrupt" || code === "not-found" || code === "invalid-archive";
+  if (code === "corrupt") return true;
+  return details.errno !== undefined && OTHER_FILES.has(details.errno as string);
 }
+
+/** The file is not there, or something else has its name. */
+const OTHER_FILES: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EINVAL"]);

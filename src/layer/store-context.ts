@@ -14,6 +14,7 @@ export interface StoreContext {
   readonly threads: number | undefined;
   afterwards(work: () => Promise<void>): Promise<void>;
   heldElsewhere(chain: ChainID): boolean;
+  keepsTree(tree: string): boolean;
   onHandOut(chain: ChainID, isNew: boolean): void;
   warn(message: string): void;
 }

@@ -35,6 +35,11 @@ export interface LayerStoreOptions {
   /** Whether somebody whom this store cannot see uses a chain. Asked inside a visible step. */
   readonly heldElsewhere?: ((chain: ChainID) => boolean) | undefined;
   /**
+   * Whether a tree of the driver is also somebody else's. A layer that goes leaves such a tree where it is. Asked before a
+   * tree is removed that a record named.
+   */
+  readonly keepsTree?: ((tree: string) => boolean) | undefined;
+  /**
    * Told which chain is about to be handed out; inside a visible step when it is by a registration, which also says
    * whether the layer is new.
    */
@@ -77,6 +82,7 @@ export class LayerStore {
       threads: options.threads,
       afterwards: options.afterwards ?? ((work) => work()),
       heldElsewhere: options.heldElsewhere ?? (() => false),
+      keepsTree: options.keepsTree ?? (() => false),
       onHandOut: options.onHandOut ?? (() => {}),
       warn,
     };

@@ -1,9 +1,11 @@
-import { Argument } from "commander";
+import { Argument, Option } from "commander";
 import { VarveError } from "../../errors.ts";
 import type { MigrationEvent, MigrationReport } from "../../graph/migration/report.ts";
 import { fromCallback } from "../callback-stream.ts";
 import { type CliCommand, streamCommand } from "../command.ts";
 import { addExamples, addJson } from "../options.ts";
+import { oneLine } from "../report.ts";
+import type { ProgressStep } from "../ui/progress.ts";
 
 interface Options {
   readonly dryRun?: boolean;
@@ -19,7 +21,12 @@ export const migrate: CliCommand = streamCommand<Options, Item>({
       .usage("[OPTIONS] v1")
       .addArgument(new Argument("<generation>", "v1: the image store of Docker 1.9 and before").choices(["v1"]))
       .option("--dry-run", "Say what would come across and what not, and write nothing (default: migrate)")
-      .option("--remove-old", "Remove the old store once everything is across (default: keep it)")
+      .addOption(
+        new Option(
+          "--remove-old",
+          "Remove the old store once all its images and containers are across (default: keep it)",
+        ).conflicts("dryRun"),
+      )
       .option("-q, --quiet", "Do not show the progress (default: show it)");
     addJson(command, "Print a JSON object for each event, and at last the report (default: text)");
     addExamples(
@@ -44,16 +51,21 @@ export const migrate: CliCommand = streamCommand<Options, Item>({
   },
 
   line(item, { options }) {
-    if (item.kind === "left") return `Left: ${item.what} ${item.name}: ${item.reason}`;
-    if (item.kind === "changed") return `Changed: image ${item.id}: ${item.reason}`;
+    if (item.kind === "left") return oneLine(`Left: ${item.what} ${item.name}: ${item.reason}`);
+    if (item.kind === "changed") return oneLine(`Changed: image ${item.id}: ${item.reason}`);
     return item.kind === "report" ? summaryOf(item.report, options.dryRun === true) : undefined;
   },
 
   progress(item, { options }) {
-    if (item.kind !== "checksum" || options.quiet) return undefined;
-    return { id: item.id.slice(0, 12), action: "Reading layer", current: item.bytes, total: item.bytes };
+    if (options.quiet) return undefined;
+    if (item.kind === "checksum") return stepOf("Layers", "Reading", item);
+    return item.kind === "image" ? stepOf("Images", "Bringing across", item) : undefined;
   },
 });
+
+function stepOf(id: string, action: string, { done, total }: { done: number; total: number }): ProgressStep {
+  return { id, action, current: done, total, unit: "things" };
+}
 
 function summaryOf({ images, containers, tags, removed }: MigrationReport, dryRun: boolean): string {
   const lines = [

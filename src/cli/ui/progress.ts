@@ -8,9 +8,11 @@ export interface ProgressStep {
   /** Twelve characters of the layer's DiffID. */
   readonly id: string;
   readonly action: string;
-  /** Bytes so far. */
+  /** So far. */
   readonly current: number;
   readonly total: number;
+  /** What is counted; bytes unless told. */
+  readonly unit?: "bytes" | "things" | undefined;
 }
 
 export interface ProgressOutput {
@@ -55,7 +57,7 @@ export class Progress {
   /** The last word on a layer, of which no more steps will come. */
   #close(step: ProgressStep): void {
     this.#open.delete(step.id);
-    if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${humanSize(step.current)}\n`);
+    if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${amount(step.current, step)}\n`);
     else if (step.current !== step.total) this.#draw(step);
   }
 
@@ -71,11 +73,16 @@ export class Progress {
 }
 
 /** Docker's bar and numbers (FORMATS 13.1): `[====>     ]  32.77kB/1.997MB`, with fifty columns inside the bar. */
-export function progressBar({ current, total }: Pick<ProgressStep, "current" | "total">, columns: number): string {
+export function progressBar(step: Pick<ProgressStep, "current" | "total" | "unit">, columns: number): string {
+  const { current, total } = step;
   if (current <= 0 && total <= 0) return "";
-  const done = humanSize(current).padStart(8);
+  const done = amount(current, step).padStart(8);
   if (total <= 0) return done;
   const filled = Math.min(BAR_WIDTH, Math.trunc(Math.trunc((current / total) * 100) / 2));
   const bar = `[${"=".repeat(filled)}>${" ".repeat(BAR_WIDTH - filled)}] `;
-  return (columns > BAR_NEEDS_COLUMNS ? bar : "") + (current > total ? done : `${done}/${humanSize(total)}`);
+  return (columns > BAR_NEEDS_COLUMNS ? bar : "") + (current > total ? done : `${done}/${amount(total, step)}`);
+}
+
+function amount(many: number, { unit = "bytes" }: Pick<ProgressStep, "unit">): string {
+  return unit === "bytes" ? humanSize(many) : String(many);
 }

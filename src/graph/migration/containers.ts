@@ -1,6 +1,7 @@
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError } from "../../errors.ts";
+import { isVarveError, VarveError } from "../../errors.ts";
+import type { ImageID } from "../../image/image.ts";
 import { replaceFile } from "../../io/atomic-file.ts";
 import { throwIfCancelled } from "../../io/byte-source.ts";
 import { directoriesIn } from "../../io/directory.ts";
@@ -9,29 +10,33 @@ import { formatGo, type GoValue } from "../../json/go-value.ts";
 import { type Json, parseJson } from "../../json/json.ts";
 import { isGraphID } from "../descriptor.ts";
 import type { MigrationContext } from "./migration.ts";
+import { isAcross } from "./plan.ts";
 
-/** Brings containers across (FORMATS 11.6): those of Docker 1.9 that have no record of today yet. */
+/** Brings the containers of Docker 1.9 across (FORMATS 11.6): each gets a record of today and a writable layer. */
 export async function migrateContainers(context: MigrationContext): Promise<void> {
   const { root, report, signal, dryRun } = context;
   for (const id of directoriesIn(join(root, "containers")).sort()) {
     throwIfCancelled(signal);
     const paths = recordsOf(root, id);
     if (!isThere(paths.old)) continue;
-    if (isThere(paths.now)) {
-      report.container(id, { before: true, dryRun });
-      continue;
-    }
     try {
-      await migrateContainer(context, id, paths);
-      report.container(id, { before: false, dryRun });
+      const before = isThere(paths.now) && isWhole(context, id, paths);
+      if (!before) await migrateContainer(context, id, paths);
+      report.container(id, { before, dryRun });
     } catch (error) {
       report.leaveOver("container", id, error);
     }
   }
 }
 
-/** Where Docker 1.9 keeps what it knows of a container, and where Docker does today. */
-export function recordsOf(root: string, container: string): { readonly old: string; readonly now: string } {
+interface Records {
+  /** What Docker 1.9 knew of a container. */
+  readonly old: string;
+  /** What Docker knows of it today. */
+  readonly now: string;
+}
+
+export function recordsOf(root: string, container: string): Records {
   const directory = join(root, "containers", container);
   return { old: join(directory, "config.json"), now: join(directory, "config.v2.json") };
 }
@@ -43,41 +48,53 @@ export function oldImageOf(root: string, container: string): string | undefined 
 }
 
 export function isThere(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-async function migrateContainer(
-  context: MigrationContext,
-  id: string,
-  paths: { readonly old: string; readonly now: string },
-): Promise<void> {
+/**
+ * Whether a container that has a record of today also has its writable layer: Docker 1.10 made that later.
+ *
+ * @throws VarveError `corrupt` when the record cannot be read: it may be newer than the old one
+ */
+function isWhole({ layers }: MigrationContext, id: string, { now }: Records): boolean {
+  readRecord(now);
+  return layers.hasRW(id);
+}
+
+async function migrateContainer(context: MigrationContext, id: string, paths: Records): Promise<void> {
   const { driver, layers, images, commit, sync, dryRun } = context;
   const record = readRecord(paths.old);
   const image = imageOf(context, record);
   if (!isGraphID(id) || !driver.exists(id)) throw noTree(context, id, record);
-  if (dryRun) return;
+  if (dryRun || image === undefined) return;
   await commit(async () => {
     const parent = images.get(image).chainID;
     const initID = driver.exists(`${id}-init`) ? `${id}-init` : undefined;
     // The record last: with it the container counts as done.
     await layers.adoptRW(id, { mountID: id, initID, parent });
+    if (isThere(paths.now)) return;
     replaceFile(paths.now, formatGo(new Map<string, GoValue>([...record, ["Image", image]])), { mode: 0o600, sync });
   });
 }
 
 function readRecord(path: string): ReadonlyMap<string, Json> {
-  const bytes = readWholeFile(path, MAX_RECORD);
-  const json = parseJson(bytes ?? "");
-  if (json.kind !== "object") throw new VarveError("corrupt", `${path}: it is no record of a container`, { path });
-  return new Map(json.members());
+  try {
+    const json = parseJson(readWholeFile(path, MAX_RECORD) ?? "");
+    if (json.kind !== "object") throw new VarveError("corrupt", "it is no record of a container");
+    return new Map(json.members());
+  } catch (error) {
+    if (!isVarveError(error, "invalid-archive") && !isVarveError(error, "corrupt")) throw error;
+    throw new VarveError("corrupt", `${path}: ${error.message}`, { path }, error);
+  }
 }
 
-function imageOf({ state, dryRun, report }: MigrationContext, record: ReadonlyMap<string, Json>): `sha256:${string}` {
+/** @returns `undefined` in a dry run, for an image that is still to come @throws VarveError `corrupt`, `not-found` */
+function imageOf(context: MigrationContext, record: ReadonlyMap<string, Json>): ImageID | undefined {
+  const { state, report, dryRun } = context;
   const image = record.get("Image")?.text;
   if (!image) throw new VarveError("corrupt", "it does not say which image it is of");
-  const known = isGraphID(image) ? state.images.get(image) : undefined;
-  if (known !== undefined) return known as `sha256:${string}`;
-  if (dryRun && report.images.some(({ id }) => id === image)) return `sha256:${image}`;
+  if (isGraphID(image) && isAcross(context, image)) return state.images.get(image);
+  if (dryRun && report.hasImage(image)) return undefined;
   throw new VarveError("not-found", `its image ${image} has not come across`, { image });
 }
 

@@ -8,10 +8,12 @@ import type { GraphID, GraphImage } from "../descriptor.ts";
 import { imageOfGraph } from "../graph-config.ts";
 import { LayerReading } from "./layer-reading.ts";
 import type { MigrationContext } from "./migration.ts";
+import { isAcross } from "./plan.ts";
 import type { KnownLayer } from "./state.ts";
 
 /** Brings images across, the earlier ones while the layers of the later ones are read. @param plan parents first */
 export async function migrateImages(context: MigrationContext, plan: readonly GraphImage[]): Promise<void> {
+  context.report.imagesToMove = plan.filter(({ id }) => !isAcross(context, id)).length;
   using ending = new FirstFailure(context.signal);
   const reading = new LayerReading(context, plan, ending.signal);
   const all = [reading.done, publishAll(context, plan, reading, ending.signal)].map((work) => ending.watch(work));
@@ -21,12 +23,14 @@ export async function migrateImages(context: MigrationContext, plan: readonly Gr
     await Promise.allSettled(all);
     throw ending.or(error);
   }
-  context.state.saveImages();
 }
 
 /** What `migrateImages` would do. */
-export function previewImages({ state, report }: MigrationContext, plan: readonly GraphImage[]): void {
-  for (const { id } of plan) report.image(id, state.images.get(id), { before: state.images.has(id) });
+export function previewImages(context: MigrationContext, plan: readonly GraphImage[]): void {
+  for (const { id } of plan) {
+    const before = isAcross(context, id);
+    context.report.image(id, before ? context.state.images.get(id) : undefined, { before });
+  }
 }
 
 async function publishAll(
@@ -40,17 +44,16 @@ async function publishAll(
     const { id, parent } = image;
     await reading.until(id);
     throwIfCancelled(signal);
-    const before = state.images.get(id);
-    if (before !== undefined) report.image(id, before, { before: true });
+    if (isAcross(context, id)) report.image(id, state.images.get(id), { before: true });
     else if (report.isLeft("image", id)) continue;
-    else if (parent !== undefined && !state.images.has(parent))
+    else if (parent !== undefined && !isAcross(context, parent))
       report.leave("image", id, `its parent ${parent} is left, too`);
     else await bringAcross(context, image);
   }
 }
 
 async function bringAcross(context: MigrationContext, image: GraphImage): Promise<void> {
-  const { state, report } = context;
+  const { files, state, report } = context;
   const { id } = image;
   try {
     const layer = state.layer(id);
@@ -58,7 +61,7 @@ async function bringAcross(context: MigrationContext, image: GraphImage): Promis
     const imageID = await publish(context, image, layer);
     state.noteImage(id, imageID);
     report.image(id, imageID, { before: false });
-    if (!layer.isOriginal && state.keptSplit(id) !== undefined)
+    if (!layer.isOriginal && files.tarData(id) !== undefined)
       report.change(id, "its layer is made of the files as they are now: they are not those of its tar-data.json.gz");
     noteChecksum(context, id, layer);
   } catch (error) {

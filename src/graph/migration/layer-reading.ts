@@ -2,6 +2,7 @@ import { isVarveError } from "../../errors.ts";
 import type { StrayTree, TreeIdentity } from "../../layer/identity-jobs.ts";
 import type { GraphID, GraphImage } from "../descriptor.ts";
 import type { MigrationContext } from "./migration.ts";
+import { isAcross } from "./plan.ts";
 
 interface GraphTree extends StrayTree {
   readonly cacheID: GraphID;
@@ -22,7 +23,7 @@ export class LayerReading {
   constructor(context: MigrationContext, images: readonly GraphImage[], signal: AbortSignal) {
     const { state } = context;
     this.#context = context;
-    const unread = images.filter(({ id }) => !state.images.has(id) && state.layer(id) === undefined);
+    const unread = images.filter(({ id }) => !isAcross(context, id) && state.layer(id) === undefined);
     this.#unread = new Set(unread.map(({ id }) => id));
     this.done = this.#read(unread, signal).finally(() => {
       this.#unread.clear();
@@ -39,9 +40,9 @@ export class LayerReading {
   }
 
   async #read(images: readonly GraphImage[], signal: AbortSignal): Promise<void> {
-    const { state, layers, report } = this.#context;
+    const { files, state, layers, report } = this.#context;
     const trees = images.map(({ id, parent }): GraphTree => {
-      return { cacheID: id, parent, split: state.keptSplit(id), newSplit: state.newSplit(id) };
+      return { cacheID: id, parent, split: files.tarData(id), newSplit: state.newSplit(id) };
     });
     const bytes = images.reduce((sum, { id }) => sum + this.#sizeOf(id), 0);
     let done = 0;
@@ -51,10 +52,8 @@ export class LayerReading {
       onTree: ({ cacheID: id }, identity) => {
         done++;
         if (isVarveError(identity)) report.leaveOver("image", id, identity);
-        else {
-          this.#note(id, identity);
-          report.tell({ kind: "checksum", id, bytes: identity.length, done, total: trees.length });
-        }
+        else this.#note(id, identity);
+        report.tell({ kind: "checksum", id, done, total: trees.length });
         this.#unread.delete(id);
         this.#wake();
       },
@@ -62,10 +61,14 @@ export class LayerReading {
   }
 
   #note(id: GraphID, identity: TreeIdentity): void {
-    const { state, warn } = this.#context;
-    state.noteLayer(id, identity);
+    const { files, state, report, warn } = this.#context;
+    try {
+      state.noteLayer(id, identity);
+    } catch (error) {
+      report.leaveOver("image", id, error);
+    }
     if (identity.reason !== undefined)
-      warn(`image ${id}: ${state.keptSplit(id)} does not fit its files: ${identity.reason}`);
+      warn(`image ${id}: ${files.tarData(id)} does not fit its files: ${identity.reason}`);
   }
 
   /** As far as somebody has counted it, and can be believed. */

@@ -71,6 +71,8 @@ export async function migrate(root: MigrationRoot, options: MigrateOptions = {})
   else await migrateImages(context, plan);
   await migrateContainers(context);
   await migrateTags(context);
+  // After the names of these images: should we die before, they are images that have just come across once more.
+  if (!dryRun) state.saveImages();
   if (options.removeOld === true && !dryRun) await removeOld(context);
   return report;
 }

@@ -2,7 +2,6 @@ import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../../errors.ts";
 import { directoriesIn } from "../../io/directory.ts";
-import type { LayerStore } from "../../layer/store.ts";
 import { removeFile } from "../../sys/remove-file.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { syncDirectory } from "../../sys/sync.ts";
@@ -13,8 +12,8 @@ import type { MigrationContext } from "./migration.ts";
 import { tagsPath } from "./tags.ts";
 
 /**
- * Removes what Docker 1.9 left, once everything is across: trees that no layer needs, `graph/`, the old records of
- * containers, and at last the names and the state files. If it dies in between, another call finishes it.
+ * Removes what Docker 1.9 left, once all images and containers are across: trees that no layer needs, `graph/`, the old
+ * records of containers, the names and the state files. If it dies in between, another call finishes it.
  *
  * @throws VarveError `conflict` while an image or a container is not across
  */
@@ -31,13 +30,14 @@ export async function removeOld(context: MigrationContext): Promise<void> {
     renameSync(files.directory, asidePath(root));
     syncDirectory(root);
   }
+  for (const { old, now } of directoriesIn(join(root, "containers")).map((id) => recordsOf(root, id)))
+    if (isThere(old) && isThere(now)) remove(context, old);
+  for (const path of [tagsPath(context), ...state.paths()]) if (isThere(path)) remove(context, path);
+  // Last, since by it the next call knows that there is something left to do.
   if (existsSync(asidePath(root))) {
     removeTree(asidePath(root));
     report.removed.push(files.directory);
   }
-  for (const { old, now } of directoriesIn(join(root, "containers")).map((id) => recordsOf(root, id)))
-    if (isThere(old) && isThere(now)) remove(context, old);
-  for (const path of [tagsPath(context), ...state.paths()]) if (isThere(path)) remove(context, path);
 }
 
 /** Where a graph is while it is removed. */
@@ -51,30 +51,31 @@ function remove({ report }: MigrationContext, path: string): void {
 }
 
 /** @throws VarveError `conflict` */
-function refuseWhatIsLeft({ report, state, images, layers, driver }: MigrationContext): void {
+function refuseWhatIsLeft({ report }: MigrationContext): void {
   const missing = report.left.filter(({ what }) => what !== "tag").map(({ what, name }) => `${what} ${name}`);
-  const trees = treesOfLayers(layers);
-  // Who removes an image that came across removes its tree as well.
-  for (const [id, image] of state.images)
-    if (!images.has(image) && driver.exists(id) && !trees.has(id)) missing.push(`image ${id}`);
   if (missing.length === 0) return;
   const [first] = missing;
   const others = missing.length === 1 ? "" : `, nor have ${missing.length - 1} more`;
   throw new VarveError("conflict", `the v1 graph is not removed: ${first} has not come across${others}`, { missing });
 }
 
-/** Trees of entries that turned out to have the same layers as others, unless a tree that is needed stands on them. */
+/**
+ * Trees of the graph that no layer has, because another entry had the same layer; unless a tree that is needed stands on
+ * one. All entries can be read, or they would have been left.
+ */
 function needlessTrees(context: MigrationContext): GraphID[] {
-  const { root, layers, state, driver } = context;
-  const images = new Map([...readGraph({ ...context, warn: () => {} }).images].map((image) => [image.id, image]));
+  const { root, files, layers, driver, warn } = context;
+  const images = new Map([...readGraph({ files, driver, warn: () => {} }).images].map((image) => [image.id, image]));
+  const used = new Set([...layers.map().values()].map(({ cacheID }) => cacheID));
+  const lost = [...context.state.images.keys()].find((id) => used.has(id) && !images.has(id));
+  if (lost !== undefined) {
+    warn(`nobody can say on which trees that of image ${lost} stands: those that may be needless are kept`);
+    return [];
+  }
   const containers = directoriesIn(join(root, "containers"));
   const needed = new Set<string>();
-  for (const tree of [...treesOfLayers(layers), ...containers.map((id) => oldImageOf(root, id))])
+  for (const tree of [...used, ...containers.map((id) => oldImageOf(root, id))])
     for (let id = tree as GraphID | undefined; id !== undefined && !needed.has(id); id = images.get(id)?.parent)
       needed.add(id);
-  return [...state.images.keys()].filter((id) => !needed.has(id) && driver.exists(id));
-}
-
-function treesOfLayers(layers: LayerStore): Set<string> {
-  return new Set([...layers.map().values()].map(({ cacheID }) => cacheID));
+  return [...images.keys()].filter((id) => !needed.has(id) && driver.exists(id));
 }

@@ -52,14 +52,15 @@ export interface ChangedImage {
 /** What is told while it goes on. */
 export type MigrationEvent =
   /** The layer of an image was read: `done` of `total` that have to be. */
+  | { readonly kind: "checksum"; readonly id: string; readonly done: number; readonly total: number }
+  /** An image came across: `done` of `total` that are to. */
   | {
-      readonly kind: "checksum";
+      readonly kind: "image";
       readonly id: string;
-      readonly bytes: number;
+      readonly image: ImageID;
       readonly done: number;
       readonly total: number;
     }
-  | { readonly kind: "image"; readonly id: string; readonly image: ImageID }
   | { readonly kind: "container"; readonly id: string }
   | { readonly kind: "tag"; readonly name: string; readonly image: ImageID }
   | ({ readonly kind: "left" } & Left)
@@ -68,11 +69,16 @@ export type MigrationEvent =
 /** A report while it is written. Each line of it is told at once. */
 export class ReportBook implements MigrationReport {
   readonly images: MovedImage[] = [];
+  /** How many images are to come across in this run. */
+  imagesToMove = 0;
+  #movedImages = 0;
+  readonly #imageIDs = new Set<string>();
   readonly containers: MovedContainer[] = [];
   readonly tags: MovedTag[] = [];
   readonly left: Left[] = [];
   readonly changed: ChangedImage[] = [];
   readonly removed: string[] = [];
+  readonly #leftNames = new Set<string>();
   readonly tell: (event: MigrationEvent) => void;
 
   constructor(tell: (event: MigrationEvent) => void) {
@@ -81,7 +87,10 @@ export class ReportBook implements MigrationReport {
 
   image(id: GraphID, image: ImageID | undefined, { before }: { readonly before: boolean }): void {
     this.images.push({ id, image, before });
-    if (image !== undefined && !before) this.tell({ kind: "image", id, image });
+    this.#imageIDs.add(id);
+    if (image === undefined || before) return;
+    this.#movedImages++;
+    this.tell({ kind: "image", id, image, done: this.#movedImages, total: this.imagesToMove });
   }
 
   container(id: string, { before, dryRun }: { readonly before: boolean; readonly dryRun: boolean }): void {
@@ -96,6 +105,7 @@ export class ReportBook implements MigrationReport {
 
   leave(what: Left["what"], name: string, reason: string): void {
     this.left.push({ what, name, reason });
+    this.#leftNames.add(`${what} ${name}`);
     this.tell({ kind: "left", what, name, reason });
   }
 
@@ -104,8 +114,13 @@ export class ReportBook implements MigrationReport {
     this.tell({ kind: "changed", id, reason });
   }
 
+  /** Whether an image has come across or, in a dry run, would. */
+  hasImage(id: string): boolean {
+    return this.#imageIDs.has(id);
+  }
+
   isLeft(what: Left["what"], name: string): boolean {
-    return this.left.some((left) => left.what === what && left.name === name);
+    return this.#leftNames.has(`${what} ${name}`);
   }
 
   /** For what concerns one thing alone. @throws what stops everything */

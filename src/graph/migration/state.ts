@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { DiffID } from "../../digest/chain-id.ts";
 import { isDigest, parseDigest } from "../../digest/digest.ts";
@@ -43,7 +53,7 @@ export class MigrationState {
     this.#images = readMapping(this.#mappingPath);
   }
 
-  /** The images that are across. */
+  /** Which image came of which entry. It may have been removed since. */
   get images(): ReadonlyMap<GraphID, ImageID> {
     return this.#images;
   }
@@ -72,12 +82,6 @@ export class MigrationState {
     return this.#path(id, SPLIT);
   }
 
-  /** The tar-split that Docker kept, since 1.8. */
-  keptSplit(id: GraphID): string | undefined {
-    const path = this.#files.path(id, "tar-data.json.gz");
-    return statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : path;
-  }
-
   /** Nothing when the layer was not read yet, or nobody can say what came of it. */
   layer(id: GraphID): KnownLayer | undefined {
     const diffID = this.#text(id, DIFF_ID);
@@ -85,8 +89,8 @@ export class MigrationState {
     const split = this.newSplit(id);
     if (diffID === undefined || size === undefined || !isDigest(diffID) || !/^[0-9]{1,15}$/.test(size))
       return undefined;
-    if (statSync(split, { throwIfNoEntry: false }) === undefined) return undefined;
-    const kept = this.keptSplit(id);
+    if (!lstatSync(split, { throwIfNoEntry: false })?.isFile()) return undefined;
+    const kept = this.#files.tarData(id);
     const isOriginal = kept !== undefined && isSameFile(kept, split);
     return { diffID: parseDigest(diffID), size: Number(size), split, isOriginal };
   }
@@ -97,10 +101,9 @@ export class MigrationState {
    * @param layer.isOriginal whether its tar-split is the one that was kept; else it is at `newSplit`
    */
   noteLayer(id: GraphID, layer: { diffID: DiffID; size: number; isOriginal: boolean }): void {
-    const kept = this.keptSplit(id);
+    const kept = this.#files.tarData(id);
     if (layer.isOriginal && kept !== undefined) {
-      rmSync(this.newSplit(id), { force: true });
-      linkSync(kept, this.newSplit(id));
+      link(kept, this.newSplit(id));
     }
     // What a loss of power makes of them is no digest and no number: then the layer is read again.
     this.#replace(this.#path(id, SIZE), String(layer.size), false);
@@ -116,8 +119,14 @@ export class MigrationState {
     return join(this.#files.directory, id, name);
   }
 
+  /** What is no such file says nothing, and is replaced. */
   #text(id: GraphID, name: string): string | undefined {
-    return readWholeFile(this.#path(id, name), MAX_TEXT)?.toString("latin1").trim();
+    try {
+      return readWholeFile(this.#path(id, name), MAX_TEXT)?.toString("latin1").trim();
+    } catch (error) {
+      if (isVarveError(error, "corrupt") || isVarveError(error, "too-large")) return undefined;
+      throw error;
+    }
   }
 
   /** Always by way of one name, so that the drafts of the dead do not gather. */
@@ -160,7 +169,17 @@ function readMapping(path: string): Map<GraphID, ImageID> {
     return images;
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    throw new VarveError("corrupt", `${path}: ${error.message}`, { path }, error);
+    const advice = "without this file another run looks at every image again";
+    throw new VarveError("corrupt", `${path}: ${error.message} (${advice})`, { path }, error);
+  }
+}
+
+function link(path: string, name: string): void {
+  try {
+    rmSync(name, { force: true });
+    linkSync(path, name);
+  } catch (error) {
+    throw asVarveError(error);
   }
 }
 

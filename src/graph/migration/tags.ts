@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDigest } from "../../digest/digest.ts";
 import { VarveError } from "../../errors.ts";
@@ -6,26 +7,28 @@ import { familiarString, parseNormalized, type Reference, withDigest, withTag } 
 import { isGraphID } from "../descriptor.ts";
 import { type GraphTag, TagStore } from "../tag-store.ts";
 import type { MigrationContext } from "./migration.ts";
+import { isAcross } from "./plan.ts";
 
 /**
- * Carries the names over (FORMATS 11.7), once: who removes one of them later will not get it back. They are done when none
- * of them waits for an image that may yet come across. A tag of today stays.
+ * Carries the names over (FORMATS 11.7): each in the run in which its image comes across, so that a name that somebody
+ * removes later does not come back. A name of today stays what it is.
  */
 export async function migrateTags(context: MigrationContext): Promise<void> {
   const { state, report, dryRun, commit } = context;
+  if (!existsSync(tagsPath(context))) return;
   const tags = new TagStore(tagsPath(context), context).all();
-  if (state.tagsAreDone) {
-    for (const tag of tags) noteOld(context, tag);
-    return;
-  }
+  const fresh = new Set(report.images.filter(({ before }) => !before).map(({ id }) => id));
+  const isDue = ({ id }: GraphTag): boolean => !state.tagsAreDone || fresh.has(id);
+  for (const tag of tags.filter((tag) => !isDue(tag))) settle(context, tag, checkOld);
+  const due = tags.filter(isDue);
   if (dryRun) {
-    for (const tag of tags) plan(context, tag);
+    for (const tag of due) settle(context, tag, foresee);
     return;
   }
-  if (tags.length === 0 && report.images.length === 0) return;
+  if (due.length === 0 && state.tagsAreDone) return;
   await commit(() => {
-    for (const tag of tags) migrateTag(context, tag);
-    if (!tags.some(({ id }) => report.isLeft("image", id))) state.noteTags();
+    for (const tag of due) settle(context, tag, carryOver);
+    if (!state.tagsAreDone) state.noteTags();
   });
 }
 
@@ -33,54 +36,53 @@ export function tagsPath({ root, driver }: MigrationContext): string {
   return join(root, `repositories-${driver.name}`);
 }
 
-function migrateTag(context: MigrationContext, tag: GraphTag): void {
-  const { references, report } = context;
-  const name = nameOf(tag);
-  try {
-    const { reference, image } = found(context, tag);
-    const added = references.add(reference, image!);
-    report.tag(familiarString(reference), image, { before: !added, dryRun: false });
-  } catch (error) {
-    report.leaveOver("tag", name, error);
-  }
-}
-
-function plan(context: MigrationContext, tag: GraphTag): void {
-  const { references, report } = context;
-  try {
-    const { reference, image } = found(context, tag);
-    const now = references.find(reference);
-    if (now !== undefined && now !== image)
-      throw new VarveError("conflict", `${familiarString(reference)} is already set to image ${now}`);
-    report.tag(familiarString(reference), image, { before: now !== undefined, dryRun: true });
-  } catch (error) {
-    report.leaveOver("tag", nameOf(tag), error);
-  }
-}
-
-/** Of one that an earlier run carried over, or could not. */
-function noteOld(context: MigrationContext, tag: GraphTag): void {
-  const { report, dryRun } = context;
-  try {
-    const { reference, image } = found(context, tag);
-    report.tag(familiarString(reference), image, { before: true, dryRun });
-  } catch (error) {
-    report.leaveOver("tag", nameOf(tag), error);
-  }
-}
-
-/** @throws VarveError `not-found` for an image that is not across, `invalid-reference` */
-function found(
-  { state, report, dryRun }: MigrationContext,
+/** Puts what becomes of a tag into the report, if only that it cannot come. */
+function settle(
+  context: MigrationContext,
   tag: GraphTag,
-): { readonly reference: Reference; readonly image: ImageID | undefined } {
-  const image = isGraphID(tag.id) ? state.images.get(tag.id) : undefined;
-  const isPlanned = dryRun && report.images.some(({ id }) => id === tag.id);
-  if (image === undefined && !isPlanned)
-    throw new VarveError("not-found", `its image ${tag.id} has not come across`, { image: tag.id });
-  return { reference: referenceOf(tag), image };
+  work: (context: MigrationContext, reference: Reference, image: ImageID | undefined) => void,
+): void {
+  try {
+    work(context, referenceOf(tag), imageOf(context, tag));
+  } catch (error) {
+    context.report.leaveOver("tag", nameOf(tag), error);
+  }
 }
 
+function carryOver({ references, report }: MigrationContext, reference: Reference, image: ImageID | undefined): void {
+  const added = references.add(reference, image!);
+  report.tag(familiarString(reference), image, { before: !added, dryRun: false });
+}
+
+function foresee(context: MigrationContext, reference: Reference, image: ImageID | undefined): void {
+  refuseOther(context, reference, image);
+  const before = context.references.find(reference) !== undefined;
+  context.report.tag(familiarString(reference), image, { before, dryRun: true });
+}
+
+/** Of a tag that had its turn. One that was removed since is nobody's business. */
+function checkOld(context: MigrationContext, reference: Reference, image: ImageID | undefined): void {
+  refuseOther(context, reference, image);
+  if (context.references.find(reference) !== undefined)
+    context.report.tag(familiarString(reference), image, { before: true, dryRun: context.dryRun });
+}
+
+/** @throws VarveError `conflict` when the name stands for something else today */
+function refuseOther({ references }: MigrationContext, reference: Reference, image: ImageID | undefined): void {
+  const now = references.find(reference);
+  if (now !== undefined && now !== image)
+    throw new VarveError("conflict", `${familiarString(reference)} is already set to image ${now}`);
+}
+
+/** @returns `undefined` in a dry run, for an image that is still to come @throws VarveError `not-found` */
+function imageOf(context: MigrationContext, { id }: GraphTag): ImageID | undefined {
+  const { state, report, dryRun } = context;
+  if (isGraphID(id) && isAcross(context, id)) return state.images.get(id);
+  if (dryRun && report.hasImage(id)) return undefined;
+  throw new VarveError("not-found", `its image ${id} has not come across`, { image: id });
+}
+
+/** @throws VarveError `invalid-reference` */
 function referenceOf({ repository, key }: GraphTag): Reference {
   const name = parseNormalized(repository);
   return isDigest(key) ? withDigest(name, key) : withTag(name, key);
