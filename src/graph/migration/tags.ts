@@ -19,7 +19,9 @@ export async function migrateTags(context: MigrationContext): Promise<void> {
   const tags = new TagStore(tagsPath(context), context).all();
   const fresh = new Set(report.images.filter(({ before }) => !before).map(({ id }) => id));
   const isDue = ({ id }: GraphTag): boolean => !state.tagsAreDone || fresh.has(id);
-  for (const tag of tags.filter((tag) => !isDue(tag))) settle(context, tag, checkOld);
+  const wasRemoved = ({ id }: GraphTag): boolean =>
+    isGraphID(id) && state.images.has(id) && !isAcross(context, id) && !report.isLeft("image", id);
+  for (const tag of tags) if (!isDue(tag) && !wasRemoved(tag)) settle(context, tag, checkOld);
   const due = tags.filter(isDue);
   if (dryRun) {
     for (const tag of due) settle(context, tag, foresee);
