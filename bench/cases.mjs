@@ -1,7 +1,7 @@
 // The cases, each a line of the goals.
-import { atMost, faster, linear, slope, underMemory, withinSeconds } from "./goals.mjs";
+import { atMost, faster, keepsBusy, linear, slope, underMemory, withinSeconds } from "./goals.mjs";
 import { SIZES } from "./inputs.mjs";
-import { bareNodes, floor, handles, lists, loads, reads, removals, saves } from "./work.mjs";
+import { bareNodes, floor, handles, lists, loads, migrations, openings, reads, removals, saves } from "./work.mjs";
 
 /**
  * @typedef {import("./work.mjs").Context} Context
@@ -95,6 +95,21 @@ export const CASES = [
       slope(varve, { from: "list-1000", more: 4000, limit: 100 }),
     ]),
     contenders: (context) => lists(only(context, ...DOCKERS), 5000),
+  },
+  {
+    name: "graph-open",
+    title: "a v1 graph of 2,000 images opened",
+    goals: each((varve) => [withinSeconds(varve, 2), withinSeconds(`${varve}-library`, 2)]),
+    contenders: (context) => openings(only(context, ...VARVES), 2000),
+  },
+  {
+    name: "graph-migrate",
+    title: "a v1 graph of 300 layers, 1.2 GB, migrated",
+    goals: each((varve) => [
+      ...[faster(`${varve}-memory`, 1.3, `${varve}-memory-alone`), keepsBusy(`${varve}-memory`, 1.4)],
+      ...[faster(varve, 1, `${varve}-alone`), underMemory(varve, 250)],
+    ]),
+    contenders: (context) => migrations(only(context, ...VARVES), 300),
   },
   ...Object.keys(SIZES).flatMap((size) => growth(/** @type {keyof typeof SIZES} */ (size))),
 ];

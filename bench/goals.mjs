@@ -47,6 +47,19 @@ export function withinSeconds(key, limit) {
   };
 }
 
+/** How many cores have work to do, on average. @param {string} key @param {number} limit @returns {Goal} */
+export function keepsBusy(key, limit) {
+  return {
+    text: `${key} uses at least ${limit} cores`,
+    judge: (table) =>
+      judged(
+        table.cores(key),
+        (cores) => cores >= limit,
+        (cores) => `${cores.toFixed(2)} cores`,
+      ),
+  };
+}
+
 /** @param {string} key @param {number} limit in MB @returns {Goal} */
 export function underMemory(key, limit) {
   return {

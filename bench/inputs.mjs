@@ -102,6 +102,21 @@ export class Inputs {
     return home;
   }
 
+  /**
+   * A data-root of Docker 1.9 with overlay2: this many images, ten on each other, each with so many files of 100 kB.
+   * @param {number} images @param {number} files @param {import("./subjects.mjs").Subject} varve whose maker of graphs makes it
+   */
+  async graph(images, files, varve) {
+    const root = join(this.#dir, `graph-${images}`);
+    if (existsSync(root)) return root;
+    console.error(`making the input graph-${images}`);
+    const draft = this.#scratch(`graph-${images}`);
+    const { makeLargeV1Graph } = await import(join(varve.dist ?? "", "testing/v1-large.js"));
+    makeLargeV1Graph(draft, "overlay2", files === 0 ? { images } : { images, files, fileSize: 100_000 });
+    renameSync(draft, root);
+    return root;
+  }
+
   /** Four layers of the same mix, whatever the size. */
   sized(/** @type {keyof typeof SIZES} */ size) {
     return this.#archive(size.toLowerCase(), (reference, scratch) => {

@@ -22,6 +22,11 @@ export class Stores {
     return this.#homes.make(subject.key);
   }
 
+  /** @param {{ key: string }} subject */
+  freshInMemory(subject) {
+    return this.#homes.makeInMemory(subject.key);
+  }
+
   /** Keeps a home for later cases, if none is kept yet. @param {Subject} subject @param {Input} input @param {string} home */
   keep(subject, input, home) {
     const key = keyOf(subject, input);

@@ -33,6 +33,12 @@ export class Table {
     return runs && Math.max(...runs.map(({ peak }) => peak));
   }
 
+  /** CPU seconds for each second of wall time: the median over the rounds. @param {string} key */
+  cores(key) {
+    const runs = this.runs(key);
+    return runs && median(runs.map(({ seconds, cpu }) => cpu / seconds));
+  }
+
   /** How many times as fast as `base` a row is: the median over the rounds, pair by pair. @param {string} key */
   ratio(key, base = "dockerd") {
     const [runs, bases] = [this.runs(key), this.runs(base)];

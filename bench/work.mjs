@@ -228,3 +228,91 @@ async function startAndList(home, check) {
   check(answer);
   return start;
 }
+
+/** Opening a v1 graph: by a command that lists all of it, and by the library alone. @param {Context} context @param {number} images @returns {Promise<Contender[]>} */
+export async function openings({ subjects, inputs, stores }, images) {
+  const varves = subjects.filter(isVarve);
+  if (varves[0] === undefined) return [];
+  const root = copyTo(stores.fresh({ key: "graph" }), await inputs.graph(images, 0, varves[0]));
+  return varves.flatMap(({ key, name, node = "", dist = "" }) => [
+    {
+      key,
+      name,
+      work: async () => {
+        settle(root);
+        const command = [node, join(dist, "cli/main.js"), "--root", root, "--v1", "images", "-a", "-q", "--no-trunc"];
+        const measured = await measure(command);
+        expectCount(measured.output.split("\n").length, images);
+        return measured;
+      },
+    },
+    {
+      key: `${key}-library`,
+      name: `${name}, openGraph`,
+      work: async () => {
+        settle(root);
+        const measured = await measure([node, join(import.meta.dirname, "graph.mjs"), dist, root]);
+        const [seconds = 0, count] = measured.output.split(" ").map(Number);
+        expectCount(count, images);
+        return { ...measured, seconds };
+      },
+    },
+  ]);
+}
+
+/**
+ * A migration as a whole process, with workers and without, on a disk and in memory.
+ * @param {Context} context @param {number} images @returns {Promise<Contender[]>}
+ */
+export async function migrations({ subjects, inputs, stores }, images) {
+  const varves = subjects.filter(isVarve);
+  if (varves[0] === undefined) return [];
+  const graph = await inputs.graph(images, 40, varves[0]);
+  const places = [
+    { key: "", name: "", root: copyTo(stores.fresh({ key: "graph" }), graph) },
+    { key: "-memory", name: ", in memory", root: copyTo(stores.freshInMemory({ key: "graph" }), graph) },
+  ];
+  const ways = [
+    { key: "", name: "", env: {} },
+    { key: "-alone", name: ", one thread", env: { VARVE_THREADS: "0" } },
+  ];
+  return varves.flatMap(({ key, name, node = "", dist = "" }) =>
+    places.flatMap((place) =>
+      ways.map((way) => ({
+        key: `${key}${place.key}${way.key}`,
+        name: `${name}${place.name}${way.name}`,
+        work: async () => {
+          forgetMigration(place.root);
+          settle(place.root);
+          const command = [node, join(dist, "cli/main.js"), "--root", place.root, "migrate", "-q", "v1"];
+          const measured = await measure(command, { env: way.env });
+          expectCount(Number(/Migrated (\d+) images/.exec(measured.output)?.[1]), images);
+          return measured;
+        },
+      })),
+    ),
+  );
+}
+
+/** @param {string} home @param {string} root */
+function copyTo(home, root) {
+  const copy = join(home, "data");
+  run(["cp", "-a", root, copy]);
+  return copy;
+}
+
+/** Makes a root again what it was before its graph was migrated. @param {string} root */
+function forgetMigration(root) {
+  const notes = [root, ...readdirSync(join(root, "graph")).map((id) => join(root, "graph", id))].flatMap((directory) =>
+    readdirSync(directory)
+      .filter((name) => name.startsWith(".migration-"))
+      .map((name) => join(directory, name)),
+  );
+  for (const path of [...notes, join(root, "image"), join(root, "varve")])
+    rmSync(path, { recursive: true, force: true });
+}
+
+/** @param {number | undefined} found @param {number} expected */
+function expectCount(found, expected) {
+  if (found !== expected) throw new Error(`found ${found} of ${expected} images`);
+}
