@@ -106,8 +106,7 @@ export class Workspace {
         if (held) doubts.raise(chain);
         return held;
       },
-      // A migrated image stands on the tree of the v1 graph, which stays what it is until the graph is removed.
-      keepsTree: (tree) => existsSync(join(dataRoot.path, "graph", tree)),
+      keepsTree: treesOfGraph(dataRoot.path, warn),
       onHandOut: (chain, isNew) => leases.holdInScope(chain, isNew),
       onWarning: warn,
       threads: options.threads ?? threadsOf(process.env.VARVE_THREADS),
@@ -313,6 +312,18 @@ function leaveIndex(index: StoreIndex, root: string, warn: (message: string) => 
     if (!isNoPlaceToWrite(error)) warn(`the index of ${root} could not be written: ${(error as Error).message}`);
   }
   index.forget();
+}
+
+/** A migrated layer has its tree together with the v1 graph, which stays what it is until it is removed as a whole. */
+function treesOfGraph(root: string, warn: (message: string) => void): (tree: string) => boolean {
+  let isTold = false;
+  return (tree) => {
+    const isKept = existsSync(join(root, "graph", tree));
+    if (isKept && !isTold)
+      warn(`files of removed layers stay as long as ${root}/graph has them: varve migrate v1 --remove-old removes it`);
+    isTold ||= isKept;
+    return isKept;
+  };
 }
 
 function threadsOf(setting: string | undefined): number | undefined {

@@ -58,9 +58,11 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
       };
       await expect(migrateGraph({ root, signal: stop.signal, onEvent })).rejects.toMatchObject({ code: "cancelled" });
       const before = oldStore(root, driver);
-      await using store = await openStore({ root, driver });
+      const warnings: string[] = [];
+      await using store = await openStore({ root, driver, onWarning: (message) => void warnings.push(message) });
       const { removed } = await store.prune({ all: true });
       expect(removed.length).toBeGreaterThan(0);
+      expect(warnings).toEqual([expect.stringContaining("--remove-old")]);
       expect(oldStore(root, driver)).toEqual(before);
       expect(leftOf(await migrate())).toEqual(ALWAYS);
       expectTheSame();
