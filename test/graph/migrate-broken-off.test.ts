@@ -54,11 +54,19 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
       mount({ source: "tmpfs", target: root, type: "tmpfs", flags: MS_REMOUNT, data });
     }
 
-    async function failureOf(options: MigrateOptions = {}): Promise<unknown> {
-      return await migrateGraph({ root, driver, ...options }).then(
+    /** What ends a migration, which is then nothing that images or containers are left for. */
+    async function failureOf({ onEvent, ...options }: MigrateOptions = {}): Promise<unknown> {
+      const left: unknown[] = [];
+      const tell = (event: MigrationEvent): void => {
+        if (event.kind === "left" && event.what !== "tag") left.push(event);
+        onEvent?.(event);
+      };
+      const failure = await migrateGraph({ root, driver, ...options, onEvent: tell }).then(
         () => undefined,
         (error: unknown) => error,
       );
+      expect(left).toEqual([]);
+      return failure;
     }
 
     async function expectSoundStore(): Promise<void> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type MigrationEvent, type MigrationReport, migrateGraph, openStore } from "../../src/index.ts";
 import { tarOf } from "../../src/testing/tar-entries.ts";
-import { listTree, type TreeRecord } from "../../src/testing/tree-listing.ts";
+import { listTree } from "../../src/testing/tree-listing.ts";
 import { makeV1Graph } from "../../src/testing/v1-graph.ts";
 import { harmV1Image, litterV1Graph, tieV1Images, type V1Harm } from "../../src/testing/v1-harm.ts";
 import { type V1Driver, v1TreeOf } from "../../src/testing/v1-trees.ts";
@@ -23,6 +23,7 @@ import {
   OTHER,
   oldStore,
   RUN,
+  rootWithoutSide,
   SMALL_BASE,
   TOP,
 } from "./migration-fixture.ts";
@@ -186,10 +187,10 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
 
     test("changes nothing the second time", async () => {
       const first = await migrateGraph({ root });
-      const before = withoutSide(listTree(root));
+      const before = rootWithoutSide(root);
       const events: MigrationEvent[] = [];
       const second = await migrateGraph({ root, onEvent: (event) => events.push(event) });
-      expect(withoutSide(listTree(root))).toEqual(before);
+      expect(rootWithoutSide(root)).toEqual(before);
       expect(second.left).toEqual(first.left);
       expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(["left"]));
       for (const what of ["images", "containers", "tags"] as const)
@@ -254,13 +255,6 @@ function leftOf({ left }: MigrationReport): string[] {
 
 function newOf(moved: readonly { readonly id: string; readonly before: boolean }[]): string[] {
   return moved.filter(({ before }) => !before).map(({ id }) => id);
-}
-
-/** Varve's own directory, and the times of the root that holds it, are nobody's data. */
-function withoutSide(records: readonly TreeRecord[]): TreeRecord[] {
-  return records
-    .filter(({ path }) => path !== "varve" && !path.startsWith("varve/"))
-    .map((record) => (record.path === "." ? { ...record, mtime: "" } : record));
 }
 
 async function* sourceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { migrateGraph, openStore } from "../../src/index.ts";
 import { readTar } from "../../src/testing/tar-entries.ts";
-import { listTree, type TreeRecord } from "../../src/testing/tree-listing.ts";
+import { listTree } from "../../src/testing/tree-listing.ts";
 import { makeV1Graph } from "../../src/testing/v1-graph.ts";
 import { harmV1Image } from "../../src/testing/v1-harm.ts";
 import { type V1Driver, v1TreeOf } from "../../src/testing/v1-trees.ts";
@@ -19,6 +19,7 @@ import {
   OTHER,
   oldStore,
   RUN,
+  rootWithoutSide,
   SAME,
   SMALL_BASE,
   TOP,
@@ -137,10 +138,10 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
 
     test("stays in a dry run", async () => {
       await migrateGraph({ root });
-      const before = withoutSide(listTree(root));
+      const before = rootWithoutSide(root);
       const report = await migrateGraph({ root, removeOld: true, dryRun: true });
       expect(report.removed).toEqual([]);
-      expect(withoutSide(listTree(root))).toEqual(before);
+      expect(rootWithoutSide(root)).toEqual(before);
     });
 
     test("goes later, too, and without an image that has been removed since", async () => {
@@ -186,9 +187,3 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
 
 /** Trees of images that have the same layers as others, unless the tree of another image stands on them. */
 const NEEDLESS: readonly string[] = [SAME];
-
-function withoutSide(records: readonly TreeRecord[]): TreeRecord[] {
-  return records
-    .filter(({ path }) => path !== "varve" && !path.startsWith("varve/"))
-    .map((record) => (record.path === "." ? { ...record, mtime: "" } : record));
-}

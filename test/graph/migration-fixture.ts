@@ -211,3 +211,10 @@ export function oldStore(root: string, driver: V1Driver): (TreeRecord & { store:
     }),
   ];
 }
+
+/** Everything in a root but Varve's own directory, and the time of the root that holds it. */
+export function rootWithoutSide(root: string): TreeRecord[] {
+  return listTree(root)
+    .filter(({ path }) => path !== "varve" && !path.startsWith("varve/"))
+    .map((record) => (record.path === "." ? { ...record, mtime: "" } : record));
+}
