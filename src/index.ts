@@ -68,12 +68,26 @@ export type { V1Store } from "./engine/v1-store.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
 export type { GraphID, GraphImage } from "./graph/descriptor.ts";
-export type { Graph } from "./graph/graph.ts";
+export type { Graph, GraphOptions, NewGraphImage } from "./graph/graph.ts";
+export type { BufferedTar, BufferOptions } from "./graph/graph-tar.ts";
+export type { GraphRegisterOptions } from "./graph/make-entry.ts";
 export type { MigrateOptions } from "./graph/migration/migration.ts";
-export type { MigrationEvent, MigrationReport } from "./graph/migration/report.ts";
-export type { TagStore } from "./graph/tag-store.ts";
+export type {
+  ChangedImage,
+  Left,
+  MigrationEvent,
+  MigrationReport,
+  MovedContainer,
+  MovedImage,
+  MovedTag,
+} from "./graph/migration/report.ts";
+export type { BrokenEntry } from "./graph/read-graph.ts";
+export type { GraphTag, TagStore } from "./graph/tag-store.ts";
+export type { V1Image } from "./image/config.ts";
+export type { ContainerConfig } from "./image/container-config.ts";
 export type { ImageID } from "./image/image.ts";
 export type { ByteSource } from "./io/byte-source.ts";
+export type { GoTime } from "./json/go-time.ts";
 export { type ByteString, fromBytes, fromText, toBytes, toText } from "./sys/byte-string.ts";
 export type { FileKind } from "./sys/stat.ts";
 export type { Time } from "./sys/time.ts";

@@ -33,6 +33,7 @@ export type { ImageBackend } from "../image/backend.ts";
 export type { GoInteger } from "../json/go-type.ts";
 export type { Descriptor } from "../layer/layer.ts";
 export type {
+  BeginOptions,
   LayerMetadata,
   LayerRecord,
   LayerTransaction,
