@@ -84,7 +84,7 @@ export type {
 export type { BrokenEntry } from "./graph/read-graph.ts";
 export type { GraphTag, TagStore } from "./graph/tag-store.ts";
 export type { V1Image } from "./image/config.ts";
-export type { ContainerConfig } from "./image/container-config.ts";
+export type { ContainerConfig, Healthcheck } from "./image/container-config.ts";
 export type { ImageID } from "./image/image.ts";
 export type { ByteSource } from "./io/byte-source.ts";
 export type { GoTime } from "./json/go-time.ts";
