@@ -3,12 +3,12 @@
  * when it is the one that was called, so that nothing else has to be loaded.
  */
 import { Command, type HelpContext, type Option } from "commander";
+import { version } from "../engine/version.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { COMMANDS, type CommandEntry, IMAGE_COMMANDS } from "./command-list.ts";
 import { addGlobalOptions, GLOBAL_OPTIONS, repeatGlobalOptions } from "./options.ts";
 import type { GlobalOptions } from "./session.ts";
 import { UsageError } from "./usage-error.ts";
-import { version } from "./version.ts";
 
 /** Runs the command that was called. */
 export type Perform = (

@@ -1,3 +1,4 @@
+import { matchesEvent } from "../../engine/event-filter.ts";
 import type { StoreEvent } from "../../engine/events.ts";
 import { parseTimeFilter } from "../../engine/filters.ts";
 import { type CliCommand, streamCommand } from "../command.ts";
@@ -39,11 +40,12 @@ export const events: CliCommand = streamCommand<Options, StoreEvent>({
   },
 
   async *items({ options, session }) {
-    const accepts = eventFilter(options.filter);
+    const filters = parseFilters(options.filter ?? [], ["type", "event", "image", "container", "label"]);
     if (options.format !== undefined) compileFormat(options.format);
     const store = await session.store();
     const range = { ...moment("since", options.since), ...moment("until", options.until) };
-    for await (const event of store.events({ ...range, signal: session.signal })) if (accepts(event)) yield event;
+    for await (const event of store.events({ ...range, signal: session.signal }))
+      if (matchesEvent(event, filters)) yield event;
     if (session.signal.aborted) throw session.signal.reason;
   },
 
@@ -58,24 +60,6 @@ export const events: CliCommand = streamCommand<Options, StoreEvent>({
 function moment<Name extends string>(name: Name, text: string | undefined): { readonly [name in Name]?: bigint } {
   if (text === undefined) return {};
   return { [name]: BigInt(Math.round(parseTimeFilter(text))) * 1_000_000n } as { [name in Name]: bigint };
-}
-
-/** Values of one filter are alternatives, labels must all be there, and every filter must agree. */
-function eventFilter(given: readonly string[] | undefined): (event: StoreEvent) => boolean {
-  const filters = parseFilters(given ?? [], ["type", "event", "image", "container", "label"]);
-  const isOneOf = (name: string, ...values: (string | undefined)[]): boolean =>
-    filters.get(name)?.some((wanted) => values.includes(wanted)) ?? true;
-  return ({ type, action, id, attributes }) =>
-    isOneOf("type", type) &&
-    isOneOf("event", action) &&
-    isOneOf("image", ...(type === "image" ? [id, attributes.name] : [attributes.image])) &&
-    isOneOf("container", ...(type === "container" ? [id, id.slice(0, 12), attributes.name] : [])) &&
-    (filters.get("label") ?? []).every((label) => hasLabel(attributes, label));
-}
-
-function hasLabel(attributes: Readonly<Record<string, string>>, wanted: string): boolean {
-  const [key = "", ...value] = wanted.split("=");
-  return Object.hasOwn(attributes, key) && (value.length === 0 || attributes[key] === value.join("="));
 }
 
 /** With the names and the document of Docker's events. */

@@ -1,8 +1,8 @@
+import { binarySize } from "../../engine/human-size.ts";
 import type { StoreInfo } from "../../engine/usage.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
 import { addExamples, addFormat, addJson } from "../options.ts";
 import { compileFormat } from "../ui/rows.ts";
-import { binarySize } from "../ui/size.ts";
 import { Row, type Value } from "../ui/template/value.ts";
 
 export const info: CliCommand = documentCommand<{ readonly format?: string }, StoreInfo>({

@@ -1,9 +1,9 @@
+import { humanSize } from "../../engine/human-size.ts";
 import type { RemovedItem } from "../../engine/removal-model.ts";
 import { type CliCommand, documentCommand, usage } from "../command.ts";
 import { pruneFilters } from "../filters.ts";
 import { addDryRun, addExamples, addJson, repeatable } from "../options.ts";
 import { confirm } from "../ui/prompt.ts";
-import { humanSize } from "../ui/size.ts";
 
 interface Options {
   readonly all?: boolean;

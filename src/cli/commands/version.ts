@@ -1,9 +1,9 @@
 import { arch, platform } from "node:os";
+import { version as packageVersion } from "../../engine/version.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
 import { addExamples, addFormat, addJson } from "../options.ts";
 import { compileFormat } from "../ui/rows.ts";
 import { Row } from "../ui/template/value.ts";
-import { version as packageVersion } from "../version.ts";
 
 interface Versions extends Readonly<Record<string, string>> {
   readonly Version: string;

@@ -1,9 +1,10 @@
 /** `docker history`: a row a step, newest first. */
+
+import { shortSize } from "../../engine/human-size.ts";
 import type { HistoryEntry } from "../../engine/images.ts";
 import { rfc3339, unixSeconds } from "./clock.ts";
 import { timeAgo } from "./duration.ts";
 import type { Columns } from "./rows.ts";
-import { shortSize } from "./size.ts";
 import type { Value } from "./template/value.ts";
 import { ellipsis, shortId } from "./text.ts";
 

@@ -2,17 +2,12 @@
  * How far a load has come: one line a layer that is drawn over on a terminal, as Docker draws it, and one plain line a
  * finished layer elsewhere.
  */
-import { humanSize } from "./size.ts";
+import { amount, type Progressed, progressBar } from "../../engine/progress-bar.ts";
 
-export interface ProgressStep {
+export interface ProgressStep extends Progressed {
   /** Twelve characters of the layer's DiffID. */
   readonly id: string;
   readonly action: string;
-  /** So far. */
-  readonly current: number;
-  readonly total: number;
-  /** What is counted; bytes unless told. */
-  readonly unit?: "bytes" | "things" | undefined;
 }
 
 export interface ProgressOutput {
@@ -21,9 +16,6 @@ export interface ProgressOutput {
   write(text: string): void;
 }
 
-const BAR_WIDTH = 50;
-/** Narrower terminals get the numbers without the bar. */
-const BAR_NEEDS_COLUMNS = 110;
 const REDRAW_MS = 100;
 const CLEAR_LINE = "\x1b[2K\r";
 
@@ -57,7 +49,7 @@ export class Progress {
   /** The last word on a layer, of which no more steps will come. */
   #close(step: ProgressStep): void {
     this.#open.delete(step.id);
-    if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${amount(step.current, step)}\n`);
+    if (!this.#output.isTerminal) this.#output.write(`${step.id}: ${step.action} ${amount(step.current, step.unit)}\n`);
     else if (step.current !== step.total) this.#draw(step);
   }
 
@@ -70,19 +62,4 @@ export class Progress {
     this.#output.write(`${isNew ? "\n" : ""}\x1b[${up}A${CLEAR_LINE}${text}\r\x1b[${up}B`);
     this.#drawnAt = Date.now();
   }
-}
-
-/** Docker's bar and numbers (FORMATS 13.1): `[====>     ]  32.77kB/1.997MB`, with fifty columns inside the bar. */
-export function progressBar(step: Pick<ProgressStep, "current" | "total" | "unit">, columns: number): string {
-  const { current, total } = step;
-  if (current <= 0 && total <= 0) return "";
-  const done = amount(current, step).padStart(8);
-  if (total <= 0) return done;
-  const filled = Math.min(BAR_WIDTH, Math.trunc(Math.trunc((current / total) * 100) / 2));
-  const bar = `[${"=".repeat(filled)}>${" ".repeat(BAR_WIDTH - filled)}] `;
-  return (columns > BAR_NEEDS_COLUMNS ? bar : "") + (current > total ? done : `${done}/${amount(total, step)}`);
-}
-
-function amount(many: number, { unit = "bytes" }: Pick<ProgressStep, "unit">): string {
-  return unit === "bytes" ? humanSize(many) : String(many);
 }

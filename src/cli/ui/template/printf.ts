@@ -1,5 +1,5 @@
 /** Go's `fmt.Sprintf`, `Sprint` and `Sprintln` for the values of a template, with Go's marks for what does not fit. */
-import { significant } from "../size.ts";
+import { significant } from "../../../engine/human-size.ts";
 import { isList, show, typeName, type Value } from "./value.ts";
 
 /** @example printf("%-5s|%3d", ["a", 4]) // "a    |  4" */

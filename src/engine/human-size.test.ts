@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { humanSize, shortSize, significant } from "./size.ts";
+import { humanSize, shortSize, significant } from "./human-size.ts";
 
 describe("a size", () => {
   test.each([
