@@ -11,7 +11,7 @@ import { FileLock } from "../sys/lock.ts";
 export interface StoreEvent {
   readonly type: "image" | "container";
   readonly action: string;
-  /** Image or container id. */
+  /** Image or container id; empty where it is about none, as for `prune`. */
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
   /** Nanoseconds since the epoch, as text: they pass the range of exact numbers. */

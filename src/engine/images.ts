@@ -128,13 +128,15 @@ export function tagImage(workspace: Workspace, image: Image, target: string): Re
   const reference = withDefaultTag(parseNormalized(target));
   workspace.references.addTag(reference, image.id, { force: true });
   workspace.images.setLastUpdated(image.id);
-  workspace.events.append({
-    type: "image",
-    action: "tag",
-    id: image.id,
-    attributes: { name: familiarString(reference) },
-  });
+  tellOfImage(workspace, "tag", image.id, familiarString(reference));
   return reference;
+}
+
+/** An event of an image has its labels, as long as it is there. @param name what the image is called in it */
+export function tellOfImage({ images, events }: Workspace, action: string, id: ImageID, name: string = id): void {
+  const outline = images.map().get(id);
+  const labels = outline === undefined ? undefined : labelsOf(outline);
+  events.append({ type: "image", action, id, attributes: { ...labels, name } });
 }
 
 export function labelsOf({ labels }: ImageOutline): Record<string, string> | undefined {

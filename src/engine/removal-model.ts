@@ -3,6 +3,7 @@ import { VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { throwIfCancelled } from "../io/byte-source.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
+import { tellOfImage } from "./images.ts";
 import { planRemoval, type RemovalModel, type RemovalStep } from "./removal.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -86,22 +87,20 @@ export async function carryOut(
   steps: readonly RemovalStep[],
   signal: AbortSignal | undefined,
 ): Promise<RemovedItem[]> {
-  const { references, images, events } = workspace;
+  const { references, images } = workspace;
   const removed: RemovedItem[] = [];
   for (const step of steps) {
     throwIfCancelled(signal);
-    const event = (action: string, id: ImageID, name: string): void =>
-      events.append({ type: "image", action, id, attributes: { name } });
     if (step.kind === "untag") {
       references.remove(step.reference);
       removed.push({ untagged: familiarString(step.reference) });
-      event("untag", step.image, step.image);
+      tellOfImage(workspace, "untag", step.image);
     } else {
       using _doubt = workspace.doubt(step.layers);
       workspace.imageMounts.drop(step.image);
       const layers = await images.delete(step.image);
       removed.push({ deleted: step.image }, ...layers.map(({ chainID }) => ({ deleted: chainID })));
-      event("delete", step.image, step.image);
+      tellOfImage(workspace, "delete", step.image);
     }
   }
   return removed;

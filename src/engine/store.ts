@@ -8,6 +8,7 @@ import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
+import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
 import { configOf } from "./containers.ts";
@@ -25,6 +26,7 @@ import {
   labelsOf,
   listImages,
   tagImage,
+  tellOfImage,
 } from "./images.ts";
 import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage } from "./inspect.ts";
 import { planPrune } from "./removal.ts";
@@ -91,11 +93,10 @@ export class Store implements AsyncDisposable {
     return this.#long(async () => {
       const { load } = await import("../archive/load.ts");
       await workspace.prepareToWrite(options.signal);
-      const { limits, events } = workspace;
+      const { limits } = workspace;
       const temporary = workspace.temporaryDirectory();
       const onEvent = (event: LoadEvent): void => {
-        if (event.kind === "image")
-          events.append({ type: "image", action: "load", id: event.id, attributes: { name: event.id } });
+        if (event.kind === "image") tellOfImage(workspace, "load", event.id);
         options.onEvent?.(event);
       };
       return await load(source, workspace.stores, { ...options, onEvent, temporary, limits });
@@ -185,9 +186,13 @@ export class Store implements AsyncDisposable {
       const { importImage } = await import("../archive/import.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
-      const { stores, limits, events } = workspace;
+      const { stores, limits } = workspace;
       const id = await lease.run(() => importImage(source, stores, { ...options, limits }));
-      events.append({ type: "image", action: "import", id, attributes: { name: options.reference ?? id } });
+      if (options.reference) {
+        const reference = withDefaultTag(parseNormalized(options.reference));
+        tellOfImage(workspace, "tag", id, familiarString(reference));
+      }
+      tellOfImage(workspace, "import", id);
       return id;
     });
   }
@@ -302,6 +307,10 @@ export class Store implements AsyncDisposable {
         (sum, item) => sum + ("deleted" in item ? (sizes.get(item.deleted as ImageID)?.size ?? 0) : 0),
         0,
       );
+      if (!dryRun) {
+        const attributes = { reclaimed: `${reclaimed}` };
+        this.#workspace.events.append({ type: "image", action: "prune", id: "", attributes });
+      }
       return { removed, reclaimed };
     };
     return dryRun ? this.#read(work, signal) : this.#commit(work, signal);
