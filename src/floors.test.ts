@@ -19,8 +19,9 @@ const FLOORS: Readonly<Record<string, number>> = {
   archive: 6,
   graph: 6,
   engine: 7,
-  cli: 8,
+  daemon: 8,
   "index.ts": 8,
+  cli: 9,
 };
 
 const SOURCE = import.meta.dirname;

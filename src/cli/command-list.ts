@@ -136,6 +136,11 @@ export const COMMANDS: readonly CommandGroup[] = [
         load: async () => (await import("./commands/migrate.ts")).migrate,
       },
       {
+        name: "serve",
+        summary: "Answer docker's client and whatever else speaks the Engine API",
+        load: async () => (await import("./commands/serve.ts")).serve,
+      },
+      {
         name: "version",
         summary: "Print the version",
         load: async () => (await import("./commands/version.ts")).version,

@@ -13,6 +13,7 @@ import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
 import { configOf } from "./containers.ts";
 import type { CopyInOptions } from "./copy-in.ts";
+import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
 import type { FileEntry, FileView } from "./file-view.ts";
 import { type ImageFilters, matchesLabels, type PruneFilters, parseTimeFilter } from "./filters.ts";
@@ -549,6 +550,19 @@ export class Store implements AsyncDisposable {
     options: { since?: bigint | undefined; until?: bigint | undefined; signal?: AbortSignal | undefined } = {},
   ): AsyncIterable<StoreEvent> {
     return this.#workspace.events.read(options);
+  }
+
+  /**
+   * Keeps other daemons from serving this root, until what it gives is disposed of or this process ends.
+   *
+   * @param holder what the others are told, such as `varve serve (pid 7)`
+   * @throws VarveError `locked` when there is one, or a dockerd lives on the root
+   */
+  claimForDaemon(holder: string): Promise<Disposable> {
+    return this.#commit(async () => {
+      const { claimForDaemon } = await import("./daemon-claim.ts");
+      return claimForDaemon(join(this.root, SIDE, "daemon"), holder);
+    });
   }
 
   /** To be called when nothing is under way any more; `await using` does it. */

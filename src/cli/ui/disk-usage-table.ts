@@ -1,11 +1,11 @@
 /** `docker system df`, for what a layer store keeps: images and containers. */
 
 import type { ContainerSummary } from "../../engine/container-list.ts";
+import { timeAgo } from "../../engine/human-duration.ts";
 import { humanSize } from "../../engine/human-size.ts";
 import type { ImageSummary } from "../../engine/images.ts";
 import type { DiskUsage } from "../../engine/usage.ts";
 import { unixSeconds } from "./clock.ts";
-import { timeAgo } from "./duration.ts";
 import { IMAGE_COLUMNS, imageRows } from "./image-table.ts";
 import { type Columns, formatRows } from "./rows.ts";
 import type { Value } from "./template/value.ts";

@@ -1,9 +1,9 @@
 /** `docker history`: a row a step, newest first. */
 
+import { timeAgo } from "../../engine/human-duration.ts";
 import { shortSize } from "../../engine/human-size.ts";
 import type { HistoryEntry } from "../../engine/images.ts";
 import { rfc3339, unixSeconds } from "./clock.ts";
-import { timeAgo } from "./duration.ts";
 import type { Columns } from "./rows.ts";
 import type { Value } from "./template/value.ts";
 import { ellipsis, shortId } from "./text.ts";

@@ -1,9 +1,9 @@
 /** `docker images`: which rows an image has, and what its columns show. */
 
+import { timeAgo } from "../../engine/human-duration.ts";
 import { humanSize, shortSize } from "../../engine/human-size.ts";
 import type { ImageSummary } from "../../engine/images.ts";
 import { goTime, unixSeconds } from "./clock.ts";
-import { timeAgo } from "./duration.ts";
 import type { Columns } from "./rows.ts";
 import type { Value } from "./template/value.ts";
 import { shortId } from "./text.ts";

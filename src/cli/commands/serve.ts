@@ -1,0 +1,96 @@
+import { join } from "node:path";
+import { type Address, giveToGroup, parseAddress, type TlsFiles } from "../../daemon/listen.ts";
+import { jsonLog } from "../../daemon/log.ts";
+import { Server } from "../../daemon/server.ts";
+import type { Store } from "../../engine/store.ts";
+import { type Call, type CliCommand, usage } from "../command.ts";
+import { addExamples, repeatable } from "../options.ts";
+
+interface Options {
+  readonly host?: readonly string[];
+  readonly group?: string;
+  readonly insecure?: boolean;
+  readonly tlscacert?: string;
+  readonly tlscert?: string;
+  readonly tlskey?: string;
+  readonly stopTimeout?: string;
+  readonly debug?: boolean;
+}
+
+export const serve: CliCommand = {
+  declare(command) {
+    command
+      .usage("[OPTIONS]")
+      .addOption(
+        repeatable(
+          "-H, --host <address>",
+          "Listen at unix:///PATH, tcp://HOST:PORT or fd:// (default: varve/docker.sock in the data-root)",
+        ),
+      )
+      .option("-G, --group <name>", "Let a group use the unix sockets (default: only their owner)")
+      .option("--tlscacert <file>", "Authority that has signed the certificates of clients (default: no TLS)")
+      .option("--tlscert <file>", "Certificate of the server (default: no TLS)")
+      .option("--tlskey <file>", "Key of the server (default: no TLS)")
+      .option("--insecure", "Let everybody who reaches a TCP address do anything (default: ask for TLS)")
+      .option("--stop-timeout <seconds>", "How long running requests may go on when it stops (default: 10)")
+      .option("-D, --debug", "Log every request (default: what happens and what fails)");
+    addExamples(
+      command,
+      "varve serve",
+      "varve serve -H unix:///run/varve.sock -G docker",
+      "varve serve -H tcp://0.0.0.0:2376 --tlscacert ca.pem --tlscert cert.pem --tlskey key.pem",
+    );
+  },
+
+  async perform(erased) {
+    const { options, session } = erased as Call<Options>;
+    const tls = tlsOf(options);
+    const grace = graceOf(options.stopTimeout);
+    const given = (options.host ?? []).map(parseAddress);
+    if (given.some(({ kind }) => kind === "tcp") && tls === undefined && !options.insecure)
+      throw usage(
+        "whoever reaches a TCP address may do anything: add --tlscacert, --tlscert and --tlskey, or --insecure",
+      );
+    const log = jsonLog(options.debug ? "debug" : "info", (line) => session.errors.write(line));
+    const store = await session.store();
+    using _claim = await store.claimForDaemon(`varve serve (pid ${process.pid})`);
+    const addresses = given.length > 0 ? given : [defaultAddress(store)];
+    const server = await Server.start(store, { addresses, tls, log });
+    try {
+      if (options.group !== undefined) shareSockets(addresses, options.group);
+      log("info", "listening", { addresses: server.addresses, root: store.root, driver: store.driver });
+      await interrupted(session.signal);
+      log("info", "stopping");
+    } finally {
+      await server.stop(grace);
+    }
+    log("info", "stopped");
+  },
+};
+
+function defaultAddress({ root }: Store): Address {
+  return parseAddress(`unix://${join(root, "varve", "docker.sock")}`);
+}
+
+function shareSockets(addresses: readonly Address[], group: string): void {
+  for (const address of addresses) if (address.kind === "unix") giveToGroup(address.path, group);
+}
+
+function tlsOf({ tlscacert, tlscert, tlskey }: Options): TlsFiles | undefined {
+  if (tlscacert === undefined && tlscert === undefined && tlskey === undefined) return undefined;
+  if (tlscacert === undefined || tlscert === undefined || tlskey === undefined)
+    throw usage("TLS takes all three: --tlscacert, --tlscert and --tlskey");
+  return { authority: tlscacert, certificate: tlscert, key: tlskey };
+}
+
+function graceOf(text = "10"): number {
+  if (!/^\d{1,6}$/.test(text)) throw usage(`--stop-timeout is no number of seconds: ${text}`);
+  return Number(text) * 1000;
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,13 @@
+import { IMAGE_ROUTES } from "./routes/images.ts";
+import { REFUSED_ROUTES } from "./routes/refused.ts";
+import { SYSTEM_ROUTES } from "./routes/system.ts";
+import { TRANSFER_ROUTES } from "./routes/transfer.ts";
+import { RouteTable } from "./routes.ts";
+
+/** Everything that the daemon answers; whatever else is asked for is not found. docs/engine-api.md says what differs. */
+export const API: RouteTable = new RouteTable([
+  ...SYSTEM_ROUTES,
+  ...TRANSFER_ROUTES,
+  ...IMAGE_ROUTES,
+  ...REFUSED_ROUTES,
+]);

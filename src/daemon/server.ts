@@ -1,0 +1,139 @@
+/**
+ * The daemon: the Engine API of Docker over a store, so that the stock client and everything else that speaks it work.
+ *
+ * `listen.ts` opens the sockets. Each request is matched by the table in `api.ts` (how, says `routes.ts`), after
+ * `versions.ts` has looked at the version in its path. A handler of `routes/` parses, calls the store, and gives its
+ * answer through `answer.ts`: one document, bytes, or messages as the work goes on (`progress.ts`). Whatever it throws
+ * becomes Docker's `{"message"}` with Docker's status.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Store } from "../engine/store.ts";
+import { asVarveError, isVarveError, VarveError } from "../errors.ts";
+import { Answer } from "./answer.ts";
+import { API } from "./api.ts";
+import { bodyOf, type Call, dropRest } from "./call.ts";
+import { type Address, type Listener, openListener, type TlsFiles } from "./listen.ts";
+import type { Log } from "./log.ts";
+import { NEWEST_VERSION, splitVersion } from "./versions.ts";
+
+export interface ServerOptions {
+  readonly addresses: readonly Address[];
+  /** For all TCP addresses; without it they speak plainly to everybody. */
+  readonly tls?: TlsFiles | undefined;
+  readonly log: Log;
+}
+
+/** How long clients whose work was cancelled have to take the answer. */
+const LAST_WORDS_MS = 1000;
+
+export class Server {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #listeners: Listener[] = [];
+  /** What is being answered. */
+  readonly #works = new Map<AbortController, Promise<void>>();
+  /** Those of them that would have no end. */
+  readonly #endless = new Set<AbortController>();
+
+  /**
+   * Listens at all addresses, or at none.
+   *
+   * @throws VarveError `in-use` for an address that somebody else has, `invalid-argument`, `permission`
+   */
+  static async start(store: Store, options: ServerOptions): Promise<Server> {
+    const server = new Server(store, options.log);
+    try {
+      for (const address of options.addresses)
+        server.#listeners.push(await openListener(address, options.tls, server.#accept));
+    } catch (error) {
+      await server.stop(0);
+      throw error;
+    }
+    return server;
+  }
+
+  private constructor(store: Store, log: Log) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Where it listens, as clients name it. */
+  get addresses(): string[] {
+    return this.#listeners.map(({ name }) => name);
+  }
+
+  /**
+   * Takes no more requests and waits for those that are under way, but no longer than `grace`: then they are cancelled, and
+   * leave nothing behind.
+   *
+   * @param grace milliseconds
+   */
+  async stop(grace: number): Promise<void> {
+    const reason = new VarveError("cancelled", "the daemon is stopping");
+    const closed = this.#listeners.map((listener) => listener.close());
+    for (const controller of this.#endless) controller.abort(reason);
+    await this.#finish(grace);
+    if (this.#works.size > 0) this.#log("warn", "requests are cancelled", { requests: this.#works.size });
+    for (const controller of this.#works.keys()) controller.abort(reason);
+    await this.#finish(LAST_WORDS_MS);
+    // Work also waits for clients that do not read.
+    for (const listener of this.#listeners) listener.cut();
+    await Promise.all([...this.#works.values(), ...closed]);
+  }
+
+  /** Returns when no request is under way any more, or the time is over. */
+  async #finish(milliseconds: number): Promise<void> {
+    const timer = new AbortController();
+    const time = sleep(milliseconds, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(this.#works.values()), time]);
+    timer.abort();
+  }
+
+  readonly #accept = (request: IncomingMessage, response: ServerResponse): void => {
+    const controller = new AbortController();
+    response.once("close", () => controller.abort(new VarveError("cancelled", "the client hung up")));
+    const work = this.#answer(request, response, controller).finally(() => {
+      this.#works.delete(controller);
+      this.#endless.delete(controller);
+    });
+    this.#works.set(controller, work);
+  };
+
+  async #answer(request: IncomingMessage, response: ServerResponse, controller: AbortController): Promise<void> {
+    const started = performance.now();
+    const { path, version, query } = splitTarget(request.url ?? "/");
+    const answer = new Answer(response, version);
+    try {
+      const { route, parameters } = API.find(request.method ?? "", path, version);
+      if (route.endless) this.#endless.add(controller);
+      const call: Call = {
+        ...{ store: this.#store, answer, query, signal: controller.signal, version: version ?? NEWEST_VERSION },
+        ...{ parameters, body: bodyOf(request) },
+      };
+      await route.handle(call);
+    } catch (thrown) {
+      const error = asVarveError(thrown);
+      this.#logFailure(request, error);
+      await answer.fail(error);
+    }
+    dropRest(request, response);
+    const milliseconds = Math.round(performance.now() - started);
+    const { method, url } = request;
+    this.#log("debug", "answered", { method, url, status: response.statusCode, milliseconds });
+  }
+
+  #logFailure({ method, url }: IncomingMessage, error: unknown): void {
+    const about = { method, url };
+    if (isVarveError(error, "cancelled"))
+      this.#log("info", "a request was cancelled", { ...about, why: error.message });
+    else if (isVarveError(error)) this.#log("info", error.message, { ...about, code: error.code });
+    else this.#log("error", "this is a bug in varve", { ...about, error: String((error as Error)?.stack ?? error) });
+  }
+}
+
+function splitTarget(url: string): { path: string; version: string | undefined; query: URLSearchParams } {
+  const mark = url.indexOf("?");
+  const target = mark < 0 ? url : url.slice(0, mark);
+  return { ...splitVersion(target), query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)) };
+}
