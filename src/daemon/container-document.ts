@@ -1,21 +1,22 @@
 import type { ContainerSummary } from "../engine/container-list.ts";
 import { humanDuration } from "../engine/human-duration.ts";
 import type { InspectedContainer } from "../engine/inspect.ts";
+import type { ContainerUsage } from "../engine/usage.ts";
 import { parseTime } from "../json/go-time.ts";
 
 /**
  * A container as Docker lists it.
  *
- * @param sizes bytes that it wrote, and those of its image; Docker leaves out what is 0
+ * @param usage what `system/df` counts; Docker leaves out sizes of 0
  */
 export function containerDocument(
   inspected: InspectedContainer,
   summary: ContainerSummary,
-  sizes: { readonly written: number; readonly image: number },
+  usage: ContainerUsage,
 ): object {
   const config = (inspected.Config ?? {}) as { Image?: string; Labels?: object | null };
   const host = (inspected.HostConfig ?? {}) as { NetworkMode?: string };
-  const network = (inspected.NetworkSettings ?? {}) as { Networks?: object | null };
+  const network = (inspected.NetworkSettings ?? {}) as { Networks?: Record<string, object> | null };
   return {
     Id: inspected.Id,
     Names: [inspected.Name],
@@ -24,15 +25,22 @@ export function containerDocument(
     Command: summary.command,
     Created: parseTime(summary.created).seconds,
     Ports: [],
-    SizeRw: sizes.written || undefined,
-    SizeRootFs: sizes.written + sizes.image || undefined,
+    SizeRw: usage.size || undefined,
+    SizeRootFs: usage.rootSize || undefined,
     Labels: config.Labels ?? {},
     State: summary.status,
     Status: statusText(inspected.State, Date.now()),
     HostConfig: { NetworkMode: host.NetworkMode },
-    NetworkSettings: { Networks: network.Networks ?? {} },
+    NetworkSettings: { Networks: endpointsOf(network.Networks ?? {}) },
     Mounts: inspected.Mounts,
   };
+}
+
+/** What a record knows of them beyond Docker's answers stays away. */
+function endpointsOf(networks: Readonly<Record<string, object>>): object {
+  return Object.fromEntries(
+    Object.entries(networks).map(([name, endpoint]) => [name, { ...endpoint, IPAMOperational: undefined }]),
+  );
 }
 
 /** What `docker ps` has in its column. @param now milliseconds since 1970 */

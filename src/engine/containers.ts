@@ -157,10 +157,11 @@ export function configOf({ id, record }: Container): ContainerConfig {
   }
 }
 
-/** What Docker would run: the entry point and its arguments. */
+/** What Docker would run: the entry point and its arguments, those with a space between quotes. */
 export function commandOf(container: Container): string {
   const { Path, Args } = container.record as { Path?: string; Args?: string[] | null };
-  return [Path ?? "", ...(Args ?? [])].filter((word) => word !== "").join(" ");
+  const words = [Path ?? "", ...(Args ?? []).map((word) => (word.includes(" ") ? `'${word}'` : word))];
+  return words.filter((word) => word !== "").join(" ");
 }
 
 function recordOf(container: NewContainer): Record<string, unknown> {

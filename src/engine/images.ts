@@ -125,10 +125,11 @@ export function imageLayers({ layers }: Workspace, image: Image): LayerSummary[]
  * @throws VarveError `invalid-reference`, also for a target with a digest
  */
 export function tagImage(workspace: Workspace, image: Image, target: string): Reference {
-  const reference = withDefaultTag(parseNormalized(target));
+  const name = parseNormalized(target);
+  const reference = withDefaultTag(name);
   workspace.references.addTag(reference, image.id, { force: true });
   workspace.images.setLastUpdated(image.id);
-  tellOfImage(workspace, "tag", image.id, familiarString(reference));
+  tellOfImage(workspace, "tag", image.id, familiarString(name));
   return reference;
 }
 

@@ -65,7 +65,7 @@ function isLeft(model: RemovalModel, image: ImageID, reference: Reference | unde
 
 function noSuchImage(name: string): VarveError {
   const named = parseAny(name);
-  const text = named.kind === "id" ? name : familiarString(withDefaultTag(named.reference));
+  const text = named.kind === "id" ? named.id : familiarString(withDefaultTag(named.reference));
   return new VarveError("not-found", `No such image: ${text}`, { name: text });
 }
 

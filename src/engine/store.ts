@@ -8,7 +8,7 @@ import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
-import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
+import { familiarString, parseNormalized } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
 import { configOf } from "./containers.ts";
@@ -189,10 +189,7 @@ export class Store implements AsyncDisposable {
       using lease = workspace.lease();
       const { stores, limits } = workspace;
       const id = await lease.run(() => importImage(source, stores, { ...options, limits }));
-      if (options.reference) {
-        const reference = withDefaultTag(parseNormalized(options.reference));
-        tellOfImage(workspace, "tag", id, familiarString(reference));
-      }
+      if (options.reference) tellOfImage(workspace, "tag", id, familiarString(parseNormalized(options.reference)));
       tellOfImage(workspace, "import", id);
       return id;
     });

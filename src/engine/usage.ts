@@ -38,7 +38,10 @@ export interface ImageUsage {
 
 export interface ContainerUsage {
   readonly id: string;
+  /** What it wrote. */
   readonly size: number;
+  /** That, and the layers that it is made on. */
+  readonly rootSize: number;
   readonly running: boolean;
 }
 
@@ -83,7 +86,18 @@ export function diskUsage(workspace: Workspace, sizes: ReadonlyMap<string, numbe
   const size = [...users.keys()].reduce((sum, chain) => sum + (known.get(chain)?.size ?? 0), 0);
   const used = entries.filter((entry) => entry.containers > 0);
   const kept = used.reduce((sum, entry) => sum + entry.size - entry.sharedSize, 0);
-  const written = records.map(({ id, running }): ContainerUsage => ({ id, running, size: sizes.get(id) ?? 0 }));
+  const below = (id: string): number => {
+    let size = 0;
+    for (let chain = layers.hasRW(id) ? layers.getRW(id).parent?.chainID : undefined; chain !== undefined; ) {
+      size += known.get(chain)?.size ?? 0;
+      chain = known.get(chain)?.parent;
+    }
+    return size;
+  };
+  const written = records.map(({ id, running }): ContainerUsage => {
+    const size = sizes.get(id) ?? 0;
+    return { id, running, size, rootSize: size + below(id) };
+  });
   return {
     images: { total: counted.length, active: used.length, size, reclaimable: size - kept, entries },
     containers: {

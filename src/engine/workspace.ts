@@ -261,7 +261,7 @@ export class Workspace {
   find(name: string): FoundImage {
     const named = parseAny(name);
     if (named.kind === "id") {
-      if (!this.images.has(named.id)) throw noSuchImage(name);
+      if (!this.images.has(named.id)) throw noSuchImage(named.id);
       return { image: this.images.get(named.id) };
     }
     const reference = withDefaultTag(named.reference);

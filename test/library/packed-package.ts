@@ -16,7 +16,7 @@ import { basename, dirname, join } from "node:path";
 const PROJECT = join(import.meta.dirname, "../..");
 /** What of the project the package is made from. */
 const SOURCES = [
-  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "docs"],
+  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "docs", "contrib"],
   ...["LICENSE", "README.md", "CHANGELOG.md"],
 ];
 

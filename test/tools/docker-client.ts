@@ -49,15 +49,16 @@ export async function rigClient(answers: Readonly<Record<string, unknown>>): Pro
   };
 }
 
-/** Runs the client against a daemon that listens at `socket`, to its end, however that is. */
+/** Runs a client against a daemon that listens at `socket`, to its end, however that is. */
 export function runClient(
   socket: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
   input?: Uint8Array | string,
+  client: string = CLIENT,
 ): Promise<Printed> {
   return new Promise((resolve, reject) => {
-    const child = spawn(CLIENT, ["-H", `unix://${socket}`, ...args], {
+    const child = spawn(client, ["-H", `unix://${socket}`, ...args], {
       env: { PATH: process.env.PATH, ...environment },
     });
     const output: Buffer[] = [];

@@ -3,8 +3,8 @@ import { type Address, giveToGroup, parseAddress, type TlsFiles } from "../../da
 import { jsonLog } from "../../daemon/log.ts";
 import { Server } from "../../daemon/server.ts";
 import type { Store } from "../../engine/store.ts";
-import { type Call, type CliCommand, usage } from "../command.ts";
-import { addExamples, repeatable } from "../options.ts";
+import { type CliCommand, streamCommand, usage } from "../command.ts";
+import { addExamples, addJson, repeatable } from "../options.ts";
 
 interface Options {
   readonly host?: readonly string[];
@@ -17,7 +17,13 @@ interface Options {
   readonly debug?: boolean;
 }
 
-export const serve: CliCommand = {
+/** Where it answers, as soon as it does. */
+interface Serving {
+  readonly addresses: readonly string[];
+  readonly root: string;
+}
+
+export const serve: CliCommand = streamCommand<Options, Serving>({
   declare(command) {
     command
       .usage("[OPTIONS]")
@@ -34,6 +40,7 @@ export const serve: CliCommand = {
       .option("--insecure", "Let everybody who reaches a TCP address do anything (default: ask for TLS)")
       .option("--stop-timeout <seconds>", "How long running requests may go on when it stops (default: 10)")
       .option("-D, --debug", "Log every request (default: what happens and what fails)");
+    addJson(command, "Print where it listens as a JSON object (default: as text)");
     addExamples(
       command,
       "varve serve",
@@ -42,8 +49,7 @@ export const serve: CliCommand = {
     );
   },
 
-  async perform(erased) {
-    const { options, session } = erased as Call<Options>;
+  async *items({ options, session }) {
     const tls = tlsOf(options);
     const grace = graceOf(options.stopTimeout);
     const given = (options.host ?? []).map(parseAddress);
@@ -59,6 +65,7 @@ export const serve: CliCommand = {
     try {
       if (options.group !== undefined) shareSockets(addresses, options.group);
       log("info", "listening", { addresses: server.addresses, root: store.root, driver: store.driver });
+      yield { addresses: server.addresses, root: store.root };
       await interrupted(session.signal);
       log("info", "stopping");
     } finally {
@@ -66,7 +73,9 @@ export const serve: CliCommand = {
     }
     log("info", "stopped");
   },
-};
+
+  line: ({ addresses }) => `Listening at ${addresses.join(", ")}`,
+});
 
 function defaultAddress({ root }: Store): Address {
   return parseAddress(`unix://${join(root, "varve", "docker.sock")}`);

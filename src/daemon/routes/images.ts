@@ -19,7 +19,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
 ];
 
 /** The last version whose clients give a pattern on names by itself. */
-const LAST_WITH_PATTERN = "1.27";
+const LAST_WITH_PATTERN = "1.40";
 
 async function list({ store, query, version, answer }: Call): Promise<void> {
   const filters = imageFilters(parseFilters(query));

@@ -1,6 +1,9 @@
+import type { ContainerSummary } from "../../engine/container-list.ts";
 import { matchesEvent } from "../../engine/event-filter.ts";
 import type { StoreEvent } from "../../engine/events.ts";
-import { VarveError } from "../../errors.ts";
+import type { Store } from "../../engine/store.ts";
+import type { ContainerUsage } from "../../engine/usage.ts";
+import { isVarveError, VarveError } from "../../errors.ts";
 import { type ByteSource, writeAll } from "../../io/byte-source.ts";
 import { formatGo } from "../../json/go-value.ts";
 import { type Call, given } from "../call.ts";
@@ -72,26 +75,37 @@ function line({ type, action, id, attributes, timeNano }: StoreEvent): Buffer {
 }
 
 async function diskUsage({ store, answer }: Call): Promise<void> {
-  const usage = await store.df();
-  const images = new Map((await store.images()).map((summary) => [summary.id, summary]));
-  const written = new Map(usage.containers.entries.map(({ id, size }) => [id, size]));
-  const containers = (await store.containers()).filter(({ id }) => written.has(id));
+  const { images, containers } = await store.df();
+  const imageSummaries = new Map((await store.images()).map((summary) => [summary.id, summary]));
+  const containerSummaries = new Map((await store.containers()).map((summary) => [summary.id, summary]));
   await answer.json({
-    LayersSize: usage.images.size,
-    Images: usage.images.entries.flatMap((entry) => {
-      const summary = images.get(entry.id);
-      return summary === undefined ? [] : [imageDocument(summary, entry)];
+    LayersSize: images.size,
+    Images: images.entries.flatMap((usage) => {
+      const summary = imageSummaries.get(usage.id);
+      return summary === undefined ? [] : [imageDocument(summary, usage)];
     }),
-    Containers: await Promise.all(
-      containers.map(async (summary) =>
-        containerDocument(await store.inspectContainer(summary.id), summary, {
-          written: written.get(summary.id)!,
-          image: images.get(summary.imageID)?.size ?? 0,
-        }),
-      ),
-    ),
+    Containers: await documentsOf(store, containers.entries, containerSummaries),
     Volumes: [],
     BuildCache: null,
     BuilderSize: 0,
   });
+}
+
+/** Without those that were removed meanwhile. */
+async function documentsOf(
+  store: Store,
+  entries: readonly ContainerUsage[],
+  summaries: ReadonlyMap<string, ContainerSummary>,
+): Promise<object[]> {
+  const documents: object[] = [];
+  for (const usage of entries) {
+    const summary = summaries.get(usage.id);
+    if (summary === undefined) continue;
+    try {
+      documents.push(containerDocument(await store.inspectContainer(usage.id), summary, usage));
+    } catch (error) {
+      if (!isVarveError(error, "not-found")) throw error;
+    }
+  }
+  return documents;
 }

@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lacking } from "../tools/dockerd.ts";
+import { type ApiAnswer, ask, documentsOf } from "../tools/engine-api.ts";
+import { type ApiCall, callsOf, REASONS } from "./calls.ts";
+import { makePair, type Pair } from "./fixture.ts";
+
+const lack = lacking("root", "dockerd", "docker");
+
+/** Seconds since 1970, when the fixture was there. */
+let began: number;
+
+describe.skipIf(lack)(`what the daemon answers${lack ?? ""}`, () => {
+  let pair: Pair;
+  beforeAll(async () => {
+    pair = await makePair();
+    began = Math.ceil(Date.now() / 1000);
+    await sleep(1000);
+  });
+  afterAll(async () => {
+    await pair[Symbol.asyncDispose]();
+  });
+
+  test("is what dockerd answers, or the documentation says why not", async () => {
+    const calls = callsOf(pair.archive);
+    const documented = readFileSync(new URL("../../docs/engine-api.md", import.meta.url), "utf8");
+    const wrong: string[] = [];
+    let agreed = 0;
+    for (const call of calls) {
+      const [theirs, ours] = await answersTo(pair, call);
+      if (theirs === ours) agreed++;
+      if ((theirs === ours) !== (call.differs === undefined)) wrong.push(...difference(call, theirs, ours));
+    }
+    console.log(`${agreed} of ${calls.length} answers agree`);
+    expect(wrong).toEqual([]);
+    for (const reason of Object.values(REASONS)) expect(documented).toContain(reason);
+  });
+
+  test("about what happened is what dockerd says happened", async () => {
+    const names = ["load", "import", "tag", "untag", "delete", "prune"];
+    const filters = encodeURIComponent(JSON.stringify({ event: names, type: ["image"] }));
+    const path = `/events?since=${began}&until=${Math.ceil(Date.now() / 1000)}&filters=${filters}`;
+    const [theirs, ours] = await answersTo(pair, { method: "GET", path, unordered: true });
+    expect(ours.split("\n")).toEqual(theirs.split("\n"));
+  });
+});
+
+async function answersTo(pair: Pair, call: ApiCall): Promise<[string, string]> {
+  const answers = sameNewIDs(await answerOf(pair, "dockerd", call), await answerOf(pair, "varve", call));
+  if (!call.unordered) return answers;
+  const sorted = (text: string): string => text.split(/[{}]/).sort().join("\n");
+  return [sorted(answers[0]), sorted(answers[1])];
+}
+
+/** What is to be the same. */
+async function answerOf({ dockerd, varve, roots }: Pair, who: "dockerd" | "varve", call: ApiCall): Promise<string> {
+  const answer = await ask({ dockerd, varve }[who].socket, call);
+  const type = answer.headers["content-type"];
+  const isTar = type === "application/x-tar";
+  const text = JSON.stringify(isTar ? answer.body.toString("base64") : contentOf(answer, call));
+  const body: unknown = JSON.parse(
+    text.replaceAll(roots[who], "<root>").replaceAll("20.10.24+dfsg1", "20.10.24"),
+    timeless,
+  );
+  return JSON.stringify({ status: answer.status, type, body });
+}
+
+function contentOf(answer: ApiAnswer, { only }: ApiCall): unknown {
+  if (answer.headers["content-type"] !== "application/json") return answer.body.toString();
+  const documents = documentsOf(answer);
+  if (only === undefined) return documents;
+  const [document] = documents as Record<string, unknown>[];
+  return only.map((name) => [name, document![name]]);
+}
+
+/** Times since the test began are of no account, nor is the order of what Docker keeps in no certain one. */
+function timeless(key: string, value: unknown): unknown {
+  const isTime = ["Created", "LastTagTime", "time", "timeNano"].includes(key);
+  if (isTime && typeof value === "number" && value >= began) return "<now>";
+  if (isTime && typeof value === "string" && Date.parse(value) >= began * 1000) return "<now>";
+  if (!Array.isArray(value) || !value.every((item) => item?.Id !== undefined && item.CreatedBy === undefined))
+    return value;
+  const keyOf = (item: object): string => JSON.stringify({ ...item, Id: "", Created: "" });
+  return [...value].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** Ids that only one of them has are of what it made just now, and carry its time. */
+function sameNewIDs(...texts: [string, string]): [string, string] {
+  const replace = (text: string, other: string): string =>
+    text.replace(/sha256:[0-9a-f]{64}/g, (id) => (other.includes(id) ? id : "<new>"));
+  return [replace(texts[0], texts[1]), replace(texts[1], texts[0])];
+}
+
+/** From shortly before the place where they part. */
+function difference({ method, path }: ApiCall, theirs: string, ours: string): string[] {
+  const at = Math.max(0, [...theirs].findIndex((character, i) => character !== ours[i]) - 60);
+  return [`${method} ${path}`, theirs.slice(at, at + 400), ours.slice(at, at + 400)];
+}
