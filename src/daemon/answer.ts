@@ -9,6 +9,15 @@ import { isOlder, NEWEST_VERSION } from "./versions.ts";
 /** The first version whose errors are JSON; older clients read text. */
 const FIRST_WITH_JSON_ERRORS = "1.24";
 
+const { os } = hostPlatform();
+/** By which clients know whom they talk to. */
+const ALWAYS: Readonly<Record<string, string>> = {
+  "Api-Version": NEWEST_VERSION,
+  "Docker-Experimental": "false",
+  Ostype: os,
+  Server: `Varve/${packageVersion()} (${os})`,
+};
+
 /** The answer to one request. One of its methods is called, once; or `stream`, and then what it gave is written and ended. */
 export class Answer {
   readonly #response: ServerResponse;
@@ -18,10 +27,7 @@ export class Answer {
     this.#response = response;
     this.#version = version;
     response.on("error", () => {}); // of a client that hung up; who writes learns it from the write
-    response.setHeader("Api-Version", NEWEST_VERSION);
-    response.setHeader("Docker-Experimental", "false");
-    response.setHeader("Ostype", hostPlatform().os);
-    response.setHeader("Server", `Varve/${packageVersion()} (${hostPlatform().os})`);
+    for (const [name, value] of Object.entries(ALWAYS)) response.setHeader(name, value);
   }
 
   json(document: unknown, status = 200): Promise<void> {
@@ -49,11 +55,6 @@ export class Answer {
     this.#response.setHeader("Content-Type", type);
     if (options.atOnce) this.#response.flushHeaders();
     return this.#response;
-  }
-
-  /** Whether a status was sent. */
-  get hasBegun(): boolean {
-    return this.#response.headersSent;
   }
 
   /** Ends what `stream` began. */
@@ -88,6 +89,7 @@ export class Answer {
     const response = this.#response;
     if (response.destroyed) return;
     response.end(bytes);
+    // An error is followed by the closing, and says no more than that.
     if (!response.closed) await once(response, "close").catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Store } from "../engine/store.ts";
 import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -42,10 +42,9 @@ export async function* bodyOf(request: IncomingMessage): ByteSource {
 const LINGER_MS = 2000;
 
 /** To be called when the answer was given. A connection whose request was read to its end is kept for the next one. */
-export function dropRest(request: IncomingMessage, response: ServerResponse): void {
+export function dropRest(request: IncomingMessage): void {
   if (request.complete || request.socket.destroyed) return;
   request.resume();
   const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
   request.once("close", () => clearTimeout(timer));
-  response.once("close", () => clearTimeout(timer));
 }

@@ -47,11 +47,15 @@ export function parseAddress(text: string): Address {
   return { kind: "tcp", host, port: Number(port) };
 }
 
-/** @throws VarveError `in-use`, `permission`, `invalid-argument` */
+/**
+ * @param onError told of connections that could not be taken
+ * @throws VarveError `in-use`, `permission`, `invalid-argument`
+ */
 export async function openListener(
   address: Address,
   tls: TlsFiles | undefined,
   onRequest: RequestListener,
+  onError: (error: Error) => void,
 ): Promise<Listener> {
   const server =
     tls !== undefined && address.kind === "tcp" ? tlsServer(tls, onRequest) : createServer(SETTINGS, onRequest);
@@ -60,6 +64,7 @@ export async function openListener(
   server.keepAliveTimeout = 0;
   if (address.kind === "unix") await removeStale(address.path);
   await listen(server, address);
+  server.on("error", onError);
   if (address.kind === "unix") chmodSync(address.path, 0o600);
   return {
     name: nameOf(server, address),
@@ -126,9 +131,10 @@ async function removeStale(path: string): Promise<void> {
 
 function listen(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(failureOf(error, address)));
+    const fail = (error: Error): void => reject(failureOf(error, address));
+    server.once("error", fail);
     server.listen(placeOf(address), () => {
-      server.removeAllListeners("error");
+      server.off("error", fail);
       resolve();
     });
   });

@@ -45,7 +45,7 @@ export class Server {
     const server = new Server(store, options.log);
     try {
       for (const address of options.addresses)
-        server.#listeners.push(await openListener(address, options.tls, server.#accept));
+        server.#listeners.push(await openListener(address, options.tls, server.#accept, server.#refuse));
     } catch (error) {
       await server.stop(0);
       throw error;
@@ -100,6 +100,11 @@ export class Server {
     this.#works.set(controller, work);
   };
 
+  /** Such as when there are no more descriptors. */
+  readonly #refuse = (error: Error): void => {
+    this.#log("error", "a connection could not be taken", { error: error.message });
+  };
+
   async #answer(request: IncomingMessage, response: ServerResponse, controller: AbortController): Promise<void> {
     const started = performance.now();
     const { path, version, query } = splitTarget(request.url ?? "/");
@@ -117,7 +122,7 @@ export class Server {
       this.#logFailure(request, error);
       await answer.fail(error);
     }
-    dropRest(request, response);
+    dropRest(request);
     const milliseconds = Math.round(performance.now() - started);
     const { method, url } = request;
     this.#log("debug", "answered", { method, url, status: response.statusCode, milliseconds });

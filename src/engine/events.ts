@@ -1,4 +1,14 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asVarveError, isVarveError } from "../errors.ts";
@@ -44,7 +54,7 @@ export class EventLog {
     const { since = BigInt(nowNano()), until, signal } = options;
     let position = 0;
     let inode: number | undefined;
-    for (const event of parseLines(readIfThere(this.#earlier))) if (inRange(event, since, until)) yield event;
+    for (const event of parseLines(readFrom(this.#earlier, 0))) if (inRange(event, since, until)) yield event;
     for (;;) {
       const stat = statSync(this.#path, { throwIfNoEntry: false });
       if (stat !== undefined && (stat.ino !== inode || stat.size > position)) {
@@ -54,7 +64,7 @@ export class EventLog {
           position = 0;
         }
         inode = stat.ino;
-        const text = readIfThere(this.#path).subarray(position);
+        const text = readFrom(this.#path, position);
         const complete = text.subarray(0, text.lastIndexOf(10) + 1);
         position += complete.length;
         for (const event of parseLines(complete)) if (inRange(event, since, until)) yield event;
@@ -81,7 +91,7 @@ export class EventLog {
 
   #endOf(inode: number, position: number): Buffer {
     if (statSync(this.#earlier, { throwIfNoEntry: false })?.ino !== inode) return Buffer.alloc(0);
-    return readIfThere(this.#earlier).subarray(position);
+    return readFrom(this.#earlier, position);
   }
 
   get #earlier(): string {
@@ -103,8 +113,16 @@ function inRange(event: StoreEvent, since: bigint, until: bigint | undefined): b
   return time >= since && (until === undefined || time <= until);
 }
 
-function readIfThere(path: string): Buffer {
-  return existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+/** What a file has from there on; nothing when it is missing. */
+function readFrom(path: string, position: number): Buffer {
+  if (!existsSync(path)) return Buffer.alloc(0);
+  const fd = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - position));
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, position));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A line that a dying process left half-written is passed over, with what another one then wrote behind it. */
