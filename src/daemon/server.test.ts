@@ -1,23 +1,26 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { request as startRequest } from "node:http";
+import { Agent, request as startRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ask, documentsOf } from "../../test/tools/engine-api.ts";
+import { ask } from "../../test/tools/engine-api.ts";
 import { digestOf } from "../digest/digest.ts";
 import { openStore, type Store } from "../engine/store.ts";
 import { tarOf } from "../testing/tar-entries.ts";
+import type { Log } from "./log.ts";
 import { Server } from "./server.ts";
 
 let directory: string;
 let socket: string;
 let store: Store;
 let server: Server;
+/** The requests that are over, by their URLs. */
+let answered: string[];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "varve-server-"));
@@ -32,7 +35,11 @@ afterEach(async () => {
 });
 
 function serve(): Promise<Server> {
-  return Server.start(store, { addresses: [{ kind: "unix", path: socket }], log: () => {} });
+  answered = [];
+  const log: Log = (_, message, fields) => {
+    if (message === "answered") answered.push(`${fields?.url}`);
+  };
+  return Server.start(store, { addresses: [{ kind: "unix", path: socket }], log });
 }
 
 /** An archive of one image with one layer of this many bytes. */
@@ -95,6 +102,13 @@ describe("a client that hangs up", () => {
     expect(await isHeld("a:1")).toBe(false);
   });
 
+  test("is forgotten, also if nothing happens that it could be told", async () => {
+    const request = startRequest({ socketPath: socket, path: "/events", agent: false }).end();
+    await once(request, "response");
+    request.destroy();
+    await until(() => answered.includes("/events"));
+  });
+
   test("and its broken chunks end nothing but its own request", async () => {
     const client = connect(socket);
     client.write("POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n");
@@ -147,15 +161,22 @@ describe("a daemon that stops", () => {
 });
 
 describe("an answer", () => {
-  test("comes to a client that goes on with what nobody wants", async () => {
-    const answer = await ask(socket, {
-      method: "POST",
-      path: "/images/create?fromSrc=-&repo=UPPER",
-      body: Buffer.alloc(5_000_000),
-    });
-    expect(answer.status).toBe(400);
-    expect(documentsOf(answer)).toEqual([{ message: "invalid reference format: repository name must be lowercase" }]);
-  });
+  test.each(["/images/load", "/images/create?fromSrc=-&repo=UPPER"])(
+    "of %s comes to a client that goes on sending, and its connection is used again",
+    async (path) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const post = startRequest({ socketPath: socket, method: "POST", path, agent });
+      post.end(Buffer.alloc(5_000_000, "x"));
+      const [response] = await once(post, "response");
+      const connection = post.socket;
+      expect(await text(response)).toMatch(/not a tar|must be lowercase/);
+      const ping = startRequest({ socketPath: socket, path: "/_ping", agent }).end();
+      const [pong] = await once(ping, "response");
+      expect(ping.socket).toBe(connection);
+      expect(await text(pong)).toBe("OK");
+      agent.destroy();
+    },
+  );
 
   test("of an archive that turns out to be damaged is cut off", async () => {
     await ask(socket, { method: "POST", path: "/images/load", body: archiveOf("a:1", 300_000) });
