@@ -1,6 +1,6 @@
 /** What both daemons are asked, in this order: calls that change something come after those that only look. */
 import type { ApiRequest } from "../tools/engine-api.ts";
-import { BASE_TAR, OTHER_TAR } from "./fixture.ts";
+import { BASE_TAR, OTHER_TAR, type Pair } from "./fixture.ts";
 
 export interface ApiCall extends ApiRequest {
   /** The heading in docs/engine-api.md under which it says why the answers are not the same. */
@@ -25,13 +25,13 @@ export const REASONS = {
 
 const HEX = "1".repeat(64);
 
-export function callsOf(archive: Buffer): ApiCall[] {
+export function callsOf({ archive, fresh }: Pick<Pair, "archive" | "fresh">): ApiCall[] {
   return [
     ...systemCalls(),
     ...listCalls(),
     ...lookCalls(),
     ...refusedCalls(),
-    ...transferCalls(archive),
+    ...transferCalls(archive, fresh),
     ...changingCalls(),
   ];
 }
@@ -181,7 +181,7 @@ function refusedCalls(): ApiCall[] {
   ];
 }
 
-function transferCalls(archive: Buffer): ApiCall[] {
+function transferCalls(archive: Buffer, fresh: Buffer): ApiCall[] {
   const load = (body: Buffer | string | undefined, query = "", more: Partial<ApiCall> = {}): ApiCall =>
     post(`/images/load${query}`, { body, ...more });
   const make = (query: string, body: Buffer = OTHER_TAR, more: Partial<ApiCall> = {}): ApiCall =>
@@ -199,6 +199,10 @@ function transferCalls(archive: Buffer): ApiCall[] {
     load(archive),
     load(archive, "?quiet=1"),
     load(archive, "?quiet=0"),
+    load(fresh),
+    remove("/images/fresh:1"),
+    load(fresh, "?quiet=1"),
+    remove("/images/fresh:1"),
     load("hello", "", { differs: "archives" }),
     load(archive.subarray(0, 3000), "", { differs: "archives" }),
     load("", "?quiet=1", { differs: "archives" }),

@@ -23,7 +23,7 @@ describe.skipIf(lack)(`what the daemon answers${lack ?? ""}`, () => {
   });
 
   test("is what dockerd answers, or the documentation says why not", async () => {
-    const calls = callsOf(pair.archive);
+    const calls = callsOf(pair);
     const documented = readFileSync(new URL("../../docs/engine-api.md", import.meta.url), "utf8");
     const wrong: string[] = [];
     let agreed = 0;
@@ -35,6 +35,21 @@ describe.skipIf(lack)(`what the daemon answers${lack ?? ""}`, () => {
     console.log(`${agreed} of ${calls.length} answers agree`);
     expect(wrong).toEqual([]);
     for (const reason of Object.values(REASONS)) expect(documented).toContain(reason);
+  });
+
+  test("while it loads is what dockerd tells, but for how much it reads at once", async () => {
+    const call: ApiCall = { method: "POST", path: "/images/load?quiet=0", body: pair.fresh };
+    const messages = async (who: "dockerd" | "varve"): Promise<unknown[]> => {
+      const told = documentsOf(await ask(pair[who].socket, call)) as { progress?: string; progressDetail?: object }[];
+      const [first, ...more] = told;
+      return [
+        { ...first, progress: first?.progress?.length, progressDetail: Object.keys(first?.progressDetail ?? {}) },
+        more,
+      ];
+    };
+    const theirs = await messages("dockerd");
+    expect(theirs[1]).toHaveLength(2);
+    expect(await messages("varve")).toEqual(theirs);
   });
 
   test("about what happened is what dockerd says happened", async () => {

@@ -14,6 +14,8 @@ export interface Pair extends AsyncDisposable {
   /** An archive of `base:1` and `kid:1`, as dockerd saves it. */
   readonly archive: Buffer;
   readonly archivePath: string;
+  /** An archive of `fresh:1`, which none of them has. */
+  readonly fresh: Buffer;
 }
 
 export const BASE_TAR: Buffer = tarOf([
@@ -22,17 +24,18 @@ export const BASE_TAR: Buffer = tarOf([
   { name: "big", content: "x".repeat(70_000) },
 ]);
 export const OTHER_TAR: Buffer = tarOf([{ name: "other", content: "o".repeat(300) }]);
+const FRESH_TAR = tarOf([{ name: "fresh", content: "f".repeat(3_000_000) }]);
 
 export async function makePair(): Promise<Pair> {
   const scratch = mkdtempSync(join(tmpdir(), "varve-pair-"));
   const roots = { dockerd: join(scratch, "dockerd"), varve: join(scratch, "varve") };
   const archivePath = join(scratch, "archive.tar");
-  const archive = await fill(roots.dockerd, archivePath);
+  const { archive, fresh } = await fill(roots.dockerd, archivePath);
   execFileSync("cp", ["-a", roots.dockerd, roots.varve]);
   const dockerd = await start({ root: roots.dockerd });
   const varve = await startDaemon(roots.varve);
   return {
-    ...{ dockerd, varve, roots, archive, archivePath },
+    ...{ dockerd, varve, roots, archive, archivePath, fresh },
     async [Symbol.asyncDispose]() {
       await varve.stop();
       await dockerd.stop();
@@ -41,7 +44,7 @@ export async function makePair(): Promise<Pair> {
   };
 }
 
-async function fill(root: string, archive: string): Promise<Buffer> {
+async function fill(root: string, archive: string): Promise<Pick<Pair, "archive" | "fresh">> {
   await using dockerd = await start({ root });
   const { docker } = dockerd;
   const labels = ["-c", 'LABEL stage=prod who="a <b> & c"', "-c", 'CMD ["/bin/sh", "-c", "true"]'];
@@ -54,5 +57,8 @@ async function fill(root: string, archive: string): Promise<Buffer> {
   await docker(["create", "--name", "web", "--label", "a=b", "other:2", "echo", "a b"]);
   await docker(["cp", "-", "web:/"], { input: BASE_TAR });
   await docker(["save", "-o", archive, "base:1", "kid:1"]);
-  return readFileSync(archive);
+  await docker(["import", "-", "fresh:1"], { input: FRESH_TAR });
+  const fresh = await docker(["save", "fresh:1"]);
+  await docker(["rmi", "fresh:1"]);
+  return { archive: readFileSync(archive), fresh };
 }

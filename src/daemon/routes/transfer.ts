@@ -19,10 +19,10 @@ async function save({ store, answer, signal }: Call, names: readonly string[]): 
   await answer.end();
 }
 
-/** Docker answers 200 before it looks at the archive, and what goes wrong is a message. */
+/** Docker answers 200 before it looks at the archive, and what goes wrong is a message. Progress is told to who asks for it. */
 async function load({ store, body, query, answer, signal }: Call): Promise<void> {
   const messages = new MessageStream(answer.stream("application/json"));
-  const quiet = isSet(query, "quiet");
+  const quiet = !query.has("quiet") || isSet(query, "quiet");
   const loaded: ImageID[] = [];
   let isLastNamed = true;
   const onEvent = (event: LoadEvent): void => {
