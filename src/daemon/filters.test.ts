@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { imageFilters, parseFilters, pruneFilters } from "./filters.ts";
 
@@ -17,6 +18,20 @@ describe("filters", () => {
     ['{"__proto__":["a"]}', { ["__proto__"]: ["a"] }],
   ])("%s are read as old and new clients write them", (text, expected) => {
     expect([...filters(text)]).toEqual(Object.entries(expected));
+  });
+
+  test("of any kind are read, or refused as a client's mistake", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
+        for (const read of [imageFilters, pruneFilters]) {
+          try {
+            read(filters(text));
+          } catch (error) {
+            expect(error).toMatchObject({ code: "invalid-argument" });
+          }
+        }
+      }),
+    );
   });
 
   test("may be missing", () => {

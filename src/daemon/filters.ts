@@ -58,8 +58,10 @@ function valuesOf(values: unknown, text: string): string[] {
   throw invalid(text);
 }
 
+const LONGEST_SHOWN = 200;
+
 function invalid(text: string, cause?: unknown): VarveError {
-  const message = `invalid filters: not an object of lists of strings: ${text}`;
+  const message = `invalid filters: not an object of lists of strings: ${text.slice(0, LONGEST_SHOWN)}`;
   return new VarveError("invalid-argument", message, { text }, cause);
 }
 

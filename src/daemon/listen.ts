@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, connect, type ListenOptions } from "node:net";
+import { type AddressInfo, connect, type ListenOptions, type Socket } from "node:net";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 
 /** Where a daemon listens, as `docker -H` names it. */
@@ -65,11 +65,19 @@ export async function openListener(
   if (address.kind === "unix") await removeStale(address.path);
   await listen(server, address);
   server.on("error", onError);
+  // Also those that have not yet said what they want, or who they are.
+  const connections = new Set<Socket>();
+  server.on("connection", (connection: Socket) => {
+    connections.add(connection);
+    connection.once("close", () => connections.delete(connection));
+  });
   if (address.kind === "unix") chmodSync(address.path, 0o600);
   return {
     name: nameOf(server, address),
     close: () => new Promise((resolve) => server.close(() => resolve())),
-    cut: () => server.closeAllConnections(),
+    cut: () => {
+      for (const connection of connections) connection.destroy();
+    },
   };
 }
 

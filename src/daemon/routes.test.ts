@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { VarveError } from "../errors.ts";
 import { type Handler, RouteTable } from "./routes.ts";
 import { NEWEST_VERSION, splitVersion } from "./versions.ts";
 
@@ -45,6 +47,21 @@ describe("a route", () => {
   ])("for %s %s is not", (method, target) => {
     expect(() => find(method, target)).toThrow(
       expect.objectContaining({ code: "not-found", message: "page not found" }),
+    );
+  });
+
+  test("is looked for without any other failure, whatever is asked for", () => {
+    const method = fc.constantFrom("GET", "POST", "DELETE", "FOO");
+    const part = fc.oneof(fc.constantFrom("images", "json", "v1.41", "v", "%", "%2f", "..", ""), fc.string());
+    const target = fc.array(part).map((parts) => `/${parts.join("/")}`);
+    fc.assert(
+      fc.property(method, target, (verb, path) => {
+        try {
+          find(verb, path);
+        } catch (error) {
+          expect(["not-found", "invalid-argument"]).toContain((error as VarveError).code);
+        }
+      }),
     );
   });
 

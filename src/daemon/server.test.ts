@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request as startRequest } from "node:http";
@@ -190,6 +191,17 @@ describe("an answer", () => {
     expect((await ask(socket, { method: "GET", path: "/_ping", headers: { filters } })).status).toBe(431);
     const long = "x".repeat(100_000);
     expect((await ask(socket, { method: "GET", path: "/_ping", headers: { long } })).status).toBe(200);
+  });
+
+  test("comes as before after any garbage", async () => {
+    const start = ["", "GET / HTTP/1.1\r\n", "POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n"];
+    for (let i = 0; i < 60; i++) {
+      const client = connect(socket).on("error", () => {});
+      client.end(Buffer.concat([Buffer.from(start[i % 3]!), randomBytes(300)]));
+      await text(client);
+    }
+    expect((await ask(socket, { method: "GET", path: "/_ping" })).status).toBe(200);
+    expect(leftovers()).toEqual([]);
   });
 
   test("to an old client is text", async () => {

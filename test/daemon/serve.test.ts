@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { get } from "node:https";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -134,7 +134,11 @@ describe.skipIf(noTls)(`varve serve with TLS${noTls ?? ""}`, () => {
     await expect(status(stranger)).rejects.toThrow();
     // Its unix socket needs none.
     expect((await ask(daemon.socket, ping)).status).toBe(200);
-  });
+    // Who connects and does not even say who he is, does not keep it from stopping.
+    const silent = connect(port, "127.0.0.1").on("error", () => {});
+    await once(silent, "connect");
+    expect((await daemon.stop()).status).toBe(0);
+  }, 60_000);
 });
 
 interface Pair {

@@ -51,7 +51,7 @@ async function events({ store, query, answer, signal }: Call): Promise<void> {
 function moment(query: URLSearchParams, name: string): bigint | undefined {
   const text = given(query, name);
   if (text === undefined) return undefined;
-  const [, seconds, fraction = ""] = /^(-?\d+)(?:\.(\d{1,9}))?$/.exec(text) ?? [];
+  const [, seconds, fraction = ""] = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text) ?? [];
   if (seconds === undefined)
     throw new VarveError("invalid-argument", `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`, {
       [name]: text,
