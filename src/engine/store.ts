@@ -11,7 +11,7 @@ import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
 import { familiarString, parseNormalized } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
-import { configOf } from "./containers.ts";
+import { type Container, configOf } from "./containers.ts";
 import type { CopyInOptions } from "./copy-in.ts";
 import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
@@ -342,10 +342,18 @@ export class Store implements AsyncDisposable {
 
   /** Docker's document of `docker container inspect`, as far as the records tell. */
   inspectContainer(name: string): Promise<InspectedContainer> {
+    return this.#read(() => this.#inspected(this.#workspace.containers.find(name)));
+  }
+
+  /** The same of all containers, newest first, but for those that cannot be used. */
+  inspectContainers(): Promise<InspectedContainer[]> {
     return this.#read(async () => {
-      const container = this.#workspace.containers.find(name);
-      const host = readFileSync(join(this.root, "containers", container.id, "hostconfig.json"), "utf8");
-      return inspectContainer(container, await writableOf(this.#workspace, container).metadata(), JSON.parse(host));
+      const inspected: InspectedContainer[] = [];
+      for (const container of this.#workspace.containersHere()) {
+        if (!this.#workspace.layers.hasRW(container.id)) continue;
+        inspected.push(await this.#inspected(container));
+      }
+      return inspected;
     });
   }
 
@@ -567,6 +575,11 @@ export class Store implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #inspected(container: Container): Promise<InspectedContainer> {
+    const host = readFileSync(join(this.root, "containers", container.id, "hostconfig.json"), "utf8");
+    return inspectContainer(container, await writableOf(this.#workspace, container).metadata(), JSON.parse(host));
   }
 
   #topTree(name: string): { id: ImageID; tree: string } {

@@ -1,9 +1,6 @@
-import type { ContainerSummary } from "../../engine/container-list.ts";
 import { matchesEvent } from "../../engine/event-filter.ts";
 import type { StoreEvent } from "../../engine/events.ts";
-import type { Store } from "../../engine/store.ts";
-import type { ContainerUsage } from "../../engine/usage.ts";
-import { isVarveError, VarveError } from "../../errors.ts";
+import { VarveError } from "../../errors.ts";
 import { type ByteSource, writeAll } from "../../io/byte-source.ts";
 import { formatGo } from "../../json/go-value.ts";
 import { type Call, given } from "../call.ts";
@@ -76,36 +73,26 @@ function line({ type, action, id, attributes, timeNano }: StoreEvent): Buffer {
 
 async function diskUsage({ store, answer }: Call): Promise<void> {
   const { images, containers } = await store.df();
-  const imageSummaries = new Map((await store.images()).map((summary) => [summary.id, summary]));
-  const containerSummaries = new Map((await store.containers()).map((summary) => [summary.id, summary]));
+  const imageSummaries = byID(await store.images(), ({ id }) => id);
+  const containerSummaries = byID(await store.containers(), ({ id }) => id);
+  const inspected = byID(await store.inspectContainers(), ({ Id }) => Id);
+  // Without what was removed meanwhile.
   await answer.json({
     LayersSize: images.size,
     Images: images.entries.flatMap((usage) => {
       const summary = imageSummaries.get(usage.id);
       return summary === undefined ? [] : [imageDocument(summary, usage)];
     }),
-    Containers: await documentsOf(store, containers.entries, containerSummaries),
+    Containers: containers.entries.flatMap((usage) => {
+      const [known, summary] = [inspected.get(usage.id), containerSummaries.get(usage.id)];
+      return known === undefined || summary === undefined ? [] : [containerDocument(known, summary, usage)];
+    }),
     Volumes: [],
     BuildCache: null,
     BuilderSize: 0,
   });
 }
 
-/** Without those that were removed meanwhile. */
-async function documentsOf(
-  store: Store,
-  entries: readonly ContainerUsage[],
-  summaries: ReadonlyMap<string, ContainerSummary>,
-): Promise<object[]> {
-  const documents: object[] = [];
-  for (const usage of entries) {
-    const summary = summaries.get(usage.id);
-    if (summary === undefined) continue;
-    try {
-      documents.push(containerDocument(await store.inspectContainer(usage.id), summary, usage));
-    } catch (error) {
-      if (!isVarveError(error, "not-found")) throw error;
-    }
-  }
-  return documents;
+function byID<Item>(items: readonly Item[], idOf: (item: Item) => string): ReadonlyMap<string, Item> {
+  return new Map(items.map((item) => [idOf(item), item]));
 }
