@@ -123,7 +123,9 @@ describe.skipIf(lack)(`what rmi and prune take away${lack ?? ""}`, () => {
     );
     expect(sorted(containers.entries)).toEqual(
       sorted(
-        Containers.map(({ Id, SizeRw = 0 }: Record<string, unknown>) => ({ id: Id, size: SizeRw, running: false })),
+        Containers.map(({ Id, SizeRw = 0, SizeRootFs = 0 }: Record<string, unknown>) => ({
+          ...{ id: Id, size: SizeRw, rootSize: SizeRootFs, running: false },
+        })),
       ),
     );
     expect(containers.total).toBeGreaterThan(0);
