@@ -18,7 +18,7 @@ const ALWAYS: Readonly<Record<string, string>> = {
   Server: `Varve/${packageVersion()} (${os})`,
 };
 
-/** The answer to one request. One of its methods is called, once; or `stream`, and then what it gave is written and ended. */
+/** The answer to one request. One of its methods is called, once; or `stream`, and `end` when all is written. */
 export class Answer {
   readonly #response: ServerResponse;
   readonly #version: string | undefined;

@@ -30,7 +30,10 @@ export function imageFilters(filters: EventFilters): ImageFilters {
   };
 }
 
-/** @returns `all` for `dangling=false`, which is about images that have names too. @throws VarveError `invalid-argument` */
+/**
+ * @returns `all` for `dangling=false`, which is about images that have names too
+ * @throws VarveError `invalid-argument` with Docker's texts
+ */
 export function pruneFilters(filters: EventFilters): PruneFilters & { readonly all: boolean } {
   refuseUnknown(filters, ["dangling", "label", "label!", "until"]);
   return {

@@ -24,7 +24,7 @@ export function versionDocument(): object {
   };
 }
 
-/** Docker's document of the daemon and its machine. Nothing runs here, so there is nothing that limits could be set for. */
+/** Docker's document of the daemon and its machine. Nothing runs here that limits could be set for. */
 export function infoDocument(info: StoreInfo): object {
   const { total, running, stopped } = info.containers;
   return {

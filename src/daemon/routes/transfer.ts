@@ -19,7 +19,7 @@ async function save({ store, answer, signal }: Call, names: readonly string[]): 
   await answer.end();
 }
 
-/** Docker answers 200 before it looks at the archive, and what goes wrong is a message. Progress is told to who asks for it. */
+/** Docker answers 200 before it looks at the archive; what goes wrong is a message. Who wants progress asks for it. */
 async function load({ store, body, query, answer, signal }: Call): Promise<void> {
   const messages = new MessageStream(answer.stream("application/json"));
   const quiet = !query.has("quiet") || isSet(query, "quiet");
