@@ -1,12 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { GraphID } from "../../src/graph/descriptor.ts";
 import { type MigrationReport, migrateGraph, openGraph, openStore } from "../../src/index.ts";
 import { sourceOf } from "../../src/io/byte-source.ts";
-import { makeV1Graph } from "../../src/testing/v1-graph.ts";
 import { harmV1Image } from "../../src/testing/v1-harm.ts";
 import type { V1Driver } from "../../src/testing/v1-trees.ts";
 import { lacking } from "../tools/dockerd.ts";
@@ -18,7 +16,7 @@ import {
   IDLE,
   LEFT_TAGS,
   migrated,
-  migrationGraph,
+  migrationRoots,
   oldStore,
   RUN,
   TOP,
@@ -30,21 +28,11 @@ const lack = lacking("root");
 describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
   `beside a v1 graph on %s that is not all across${lack ?? ""}`,
   (driver) => {
-    const scratch = mkdtempSync(join(tmpdir(), "varve-company-"));
-    const [whole, reference] = [join(scratch, "whole"), join(scratch, "reference")];
+    const { whole, reference, fresh } = migrationRoots(driver);
     let root: string;
-    let roots = 0;
-
-    beforeAll(async () => {
-      makeV1Graph(whole, migrationGraph(driver));
-      copyTree(whole, reference);
-      await migrateGraph({ root: reference });
-    });
     beforeEach(() => {
-      root = join(scratch, `root-${roots++}`);
-      copyTree(whole, root);
+      root = fresh();
     });
-    afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
     const migrate = (): Promise<MigrationReport> => migrateGraph({ root });
     const leftOf = ({ left }: MigrationReport): string[] => left.map(({ what, name }) => `${what} ${name}`).sort();

@@ -1,12 +1,10 @@
-import { cpSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { type MigrationEvent, type MigrationReport, migrateGraph, openStore } from "../../src/index.ts";
 import { tarOf } from "../../src/testing/tar-entries.ts";
 import { listTree } from "../../src/testing/tree-listing.ts";
-import { makeV1Graph } from "../../src/testing/v1-graph.ts";
 import { harmV1Image, litterV1Graph, tieV1Images, type V1Harm } from "../../src/testing/v1-harm.ts";
 import { type V1Driver, v1TreeOf } from "../../src/testing/v1-trees.ts";
 import { lacking } from "../tools/dockerd.ts";
@@ -18,8 +16,8 @@ import {
   GONE,
   LEFT_TAGS,
   migrated,
-  migrationGraph,
   migrationImages,
+  migrationRoots,
   OTHER,
   oldStore,
   RUN,
@@ -43,21 +41,11 @@ const ALWAYS_LEFT = LEFT_TAGS.map((name) => `tag ${name}`);
 describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
   `a v1 graph on %s with something wrong${lack ?? ""}`,
   (driver) => {
-    const scratch = mkdtempSync(join(tmpdir(), "varve-harms-"));
-    const [whole, reference] = [join(scratch, "whole"), join(scratch, "reference")];
+    const { whole, reference, fresh } = migrationRoots(driver);
     let root: string;
-    let roots = 0;
-
-    beforeAll(async () => {
-      makeV1Graph(whole, migrationGraph(driver));
-      copyTree(whole, reference);
-      await migrateGraph({ root: reference });
-    });
     beforeEach(() => {
-      root = join(scratch, `root-${roots++}`);
-      copyTree(whole, root);
+      root = fresh();
     });
-    afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
     /** Puts back what belongs to one image. */
     function mend(id: string): void {
@@ -198,10 +186,9 @@ describe.skipIf(lack).each<V1Driver>(["overlay2", "vfs"])(
     });
 
     test("reads a layer that has no record the same whenever it does", async () => {
-      const other = join(scratch, `root-${roots++}`);
+      const other = fresh();
       // One that deletes, of which nobody knows when.
-      rmSync(join(root, "graph", GONE, "tar-data.json.gz"));
-      copyTree(root, other);
+      for (const one of [root, other]) rmSync(join(one, "graph", GONE, "tar-data.json.gz"));
       await migrateGraph({ root });
       await sleep(1100);
       await migrateGraph({ root: other });

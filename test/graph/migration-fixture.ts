@@ -1,13 +1,16 @@
 /** A v1 graph with a bit of everything, and plain looks at a root that has been migrated, by nobody's code but its own. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll } from "vitest";
+import { migrateGraph } from "../../src/index.ts";
 import type { ByteString } from "../../src/sys/byte-string.ts";
 import { type TarEntry, tarOf } from "../../src/testing/tar-entries.ts";
 import { listTree, type TreeRecord } from "../../src/testing/tree-listing.ts";
-import type { V1Container, V1GraphDescription, V1Image } from "../../src/testing/v1-graph.ts";
+import { makeV1Graph, type V1Container, type V1GraphDescription, type V1Image } from "../../src/testing/v1-graph.ts";
 import { entriesOf } from "../../src/testing/v1-tar-data.ts";
 import type { V1Driver } from "../../src/testing/v1-trees.ts";
 
@@ -140,6 +143,28 @@ export const SMALL_BASE: Buffer = tarOf([
 
 export function migrationGraph(driver: V1Driver, base: Uint8Array = SMALL_BASE): V1GraphDescription {
   return { driver, images: migrationImages(base), containers: CONTAINERS, tags: TAGS };
+}
+
+/**
+ * Roots for a file's tests: the graph as it was made, one that was migrated without trouble to compare with, and for each
+ * test a copy of the former. They are there from the first test to the last.
+ */
+export function migrationRoots(driver: V1Driver): { whole: string; reference: string; fresh(): string } {
+  const scratch = mkdtempSync(join(tmpdir(), "varve-migration-"));
+  const [whole, reference] = [join(scratch, "whole"), join(scratch, "reference")];
+  let copies = 0;
+  beforeAll(async () => {
+    makeV1Graph(whole, migrationGraph(driver));
+    copyTree(whole, reference);
+    await migrateGraph({ root: reference });
+  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+  const fresh = (): string => {
+    const root = join(scratch, `root-${copies++}`);
+    copyTree(whole, root);
+    return root;
+  };
+  return { whole, reference, fresh };
 }
 
 function nameOf(name: string, key: string): string {
