@@ -1,12 +1,10 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { DiffID } from "../digest/chain-id.ts";
-import { Digester, isDigest } from "../digest/digest.ts";
+import { Digester } from "../digest/digest.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { GraphID, GraphImage } from "../graph/descriptor.ts";
+import { notedDiffID } from "../graph/migration/state.ts";
 import { type ByteSource, fileSource, throwIfCancelled } from "../io/byte-source.ts";
-import { readWholeFile } from "../io/whole-file.ts";
 import { isRoot } from "../sys/rank.ts";
 import { tarLength } from "../tar/tar-length.ts";
 import type { V1Root } from "./v1-root.ts";
@@ -93,14 +91,13 @@ export class V1Layers {
 
   /** Of a migration that was begun (FORMATS 11.4). Its word on layers without a tar-split would have to be read anyway. */
   async #noted(image: GraphImage): Promise<V1LayerIdentity | undefined> {
-    const path = join(this.#root.files.directory, image.id, ".migration-diffid");
-    const text = readWholeFile(path, MAX_TEXT)?.toString("latin1").trim() ?? "";
-    const length = isDigest(text) ? await this.#split(image) : undefined;
-    return length === undefined ? undefined : { diffID: text as DiffID, length };
+    const diffID = notedDiffID(this.#root.files, image.id);
+    const length = diffID && (await this.#split(image));
+    return diffID && length !== undefined ? { diffID, length } : undefined;
   }
 
   async #split(image: GraphImage): Promise<number | undefined> {
-    const path = this.#splitPath(image);
+    const path = this.#root.files.tarData(image.id);
     if (path === undefined) return undefined;
     return await this.#naming(image, () => tarLength(fileSource(path, { signal: this.#options.signal })));
   }
@@ -136,17 +133,12 @@ export class V1Layers {
 
   /** The tar of a layer without a tar-split is made of the tree, whose opaque directories on overlay2 only root sees. */
   #refuseHiddenMarks(image: GraphImage): void {
-    if (this.#root.driver.name === "vfs" || isRoot() || this.#splitPath(image) !== undefined) return;
+    if (this.#root.driver.name === "vfs" || isRoot() || this.#root.files.tarData(image.id) !== undefined) return;
     throw new VarveError(
       "permission",
       `image ${image.id} has no tar-data.json.gz: to make its layer of the files of ${this.#root.driver.name} needs root`,
       { id: image.id },
     );
-  }
-
-  #splitPath({ id }: GraphImage): string | undefined {
-    const path = this.#root.files.path(id, "tar-data.json.gz");
-    return existsSync(path) ? path : undefined;
   }
 
   async #naming<T>(image: GraphImage, work: () => Promise<T>): Promise<T> {
@@ -166,6 +158,5 @@ function naming({ id }: GraphImage, error: unknown): unknown {
   return new VarveError(code, `image ${id}: ${coded.message}`, { ...coded.details, id }, coded);
 }
 
-const MAX_TEXT = 4096;
 /** Bytes after which the event loop gets its turn. */
 const BREATH = 4 << 20;

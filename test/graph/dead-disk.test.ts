@@ -337,6 +337,19 @@ describe.skipIf(lack)(`the v1 graph of a dead disk${lack ?? ""}`, () => {
       expect(await loaded(await bytesOf(old.save([RENAMED])))).toHaveLength(1);
     });
 
+    test("with a pipe in the place of a tar-split gives an error and does not wait for its writer", async () => {
+      makeGraph(driver);
+      const split = join(root, "graph", PULLED, "tar-data.json.gz");
+      rmSync(split);
+      execFileSync("mkfifo", [split]);
+      const { old } = await open();
+      for (const format of ["docker", "docker-1.9"] as const)
+        await expect(bytesOf(old.save(["busybox:1"], { format }))).rejects.toMatchObject({
+          code: "corrupt",
+          message: expect.stringContaining("not a regular file"),
+        });
+    });
+
     test("with a size that is none counts by itself", async () => {
       const made = makeGraph(driver);
       harmV1Image(root, driver, LONE, "layersize-strange");

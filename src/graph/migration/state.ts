@@ -84,15 +84,14 @@ export class MigrationState {
 
   /** Nothing when the layer was not read yet, or nobody can say what came of it. */
   layer(id: GraphID): KnownLayer | undefined {
-    const diffID = this.#text(id, DIFF_ID);
-    const size = this.#text(id, SIZE);
+    const diffID = notedDiffID(this.#files, id);
+    const size = textOf(this.#path(id, SIZE));
     const split = this.newSplit(id);
-    if (diffID === undefined || size === undefined || !isDigest(diffID) || !/^[0-9]{1,15}$/.test(size))
-      return undefined;
+    if (diffID === undefined || size === undefined || !/^[0-9]{1,15}$/.test(size)) return undefined;
     if (!lstatSync(split, { throwIfNoEntry: false })?.isFile()) return undefined;
     const kept = this.#files.tarData(id);
     const isOriginal = kept !== undefined && isSameFile(kept, split);
-    return { diffID: parseDigest(diffID), size: Number(size), split, isOriginal };
+    return { diffID, size: Number(size), split, isOriginal };
   }
 
   /**
@@ -119,16 +118,6 @@ export class MigrationState {
     return join(this.#files.directory, id, name);
   }
 
-  /** What is no such file says nothing, and is replaced. */
-  #text(id: GraphID, name: string): string | undefined {
-    try {
-      return readWholeFile(this.#path(id, name), MAX_TEXT)?.toString("latin1").trim();
-    } catch (error) {
-      if (isVarveError(error, "corrupt") || isVarveError(error, "too-large")) return undefined;
-      throw error;
-    }
-  }
-
   /** Always by way of one name, so that the drafts of the dead do not gather. */
   #replace(path: string, content: string, sync: boolean): void {
     try {
@@ -146,6 +135,22 @@ export class MigrationState {
     } catch (error) {
       throw asVarveError(error);
     }
+  }
+}
+
+/** Which layer a migration found an entry to have, if one was there. */
+export function notedDiffID({ directory }: EntryFiles, id: GraphID): DiffID | undefined {
+  const text = textOf(join(directory, id, DIFF_ID));
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+/** What is no such file says nothing, and is replaced. */
+function textOf(path: string): string | undefined {
+  try {
+    return readWholeFile(path, MAX_TEXT)?.toString("latin1").trim();
+  } catch (error) {
+    if (isVarveError(error, "corrupt") || isVarveError(error, "too-large")) return undefined;
+    throw error;
   }
 }
 
