@@ -4,7 +4,8 @@ import type { Writable } from "node:stream";
 import { hostPlatform } from "../archive/platform.ts";
 import { version as packageVersion } from "../engine/version.ts";
 import { isVarveError } from "../errors.ts";
-import { isOlder, NEWEST_VERSION } from "./versions.ts";
+import { isOlder } from "../image/docker-version.ts";
+import { NEWEST_VERSION } from "./versions.ts";
 
 /** The first version whose errors are JSON; older clients read text. */
 const FIRST_WITH_JSON_ERRORS = "1.24";

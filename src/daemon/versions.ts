@@ -1,4 +1,5 @@
 import { VarveError } from "../errors.ts";
+import { isOlder } from "../image/docker-version.ts";
 
 /** The Engine API that Docker 20.10 speaks, and the oldest that it still understands. */
 export const NEWEST_VERSION = "1.41";
@@ -24,14 +25,4 @@ export function checkVersion(version: string): void {
       `client version ${version} is too new. Maximum supported API version is ${NEWEST_VERSION}`,
       { version },
     );
-}
-
-/** Part by part, `1.9` before `1.12`; a part that is missing is 0. */
-export function isOlder(a: string, b: string): boolean {
-  const [left, right] = [a.split("."), b.split(".")];
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const difference = Number(left[i] || 0) - Number(right[i] || 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
 }

@@ -53,6 +53,24 @@ export function acceptorOf(
   };
 }
 
+/**
+ * Whether `docker images` lists an image: one without a name only when nothing stands on it, or with `all`.
+ *
+ * @param names how many of its names match the filter `reference`, and how many of these are tags
+ */
+export function isListed(
+  { names, tags, hasChildren }: { readonly names: number; readonly tags: number; readonly hasChildren: boolean },
+  { all, dangling, reference }: ImageFilters & { readonly all: boolean },
+): boolean {
+  if (names === 0) return (all || !hasChildren) && dangling !== false && reference === undefined;
+  return dangling !== true || tags === 0;
+}
+
+/** Whether one of the patterns matches one of the names, or there are no patterns. */
+export function matchesAny(patterns: readonly string[] | undefined, ...names: readonly string[]): boolean {
+  return patterns?.some((pattern) => names.some((name) => matchesPattern(pattern, name))) ?? true;
+}
+
 /** Whether labels hold every `key` and `key=value` that is asked for. */
 export function matchesLabels(
   labels: Readonly<Record<string, string>> | undefined,

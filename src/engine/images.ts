@@ -10,7 +10,7 @@ import {
   type Reference,
   withDefaultTag,
 } from "../reference/reference.ts";
-import { acceptorOf, type ImageFilters, matchesPattern } from "./filters.ts";
+import { acceptorOf, type ImageFilters, isListed, matchesAny } from "./filters.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One line of `docker images`; an image with tags in several repositories is one summary. */
@@ -61,8 +61,12 @@ export function listImages(
   const summaries: { outline: ImageOutline; summary: ImageSummary }[] = [];
   for (const [id, outline] of filters.dangling === true ? images.heads() : images.map()) {
     if (!accepts(outline)) continue;
-    const named = references.referencesOf(id).filter((reference) => matchesReference(reference, filters.reference));
-    if (!belongsInList(named, images.children(id).length > 0, all, filters)) continue;
+    const named = references
+      .referencesOf(id)
+      .filter((reference) => matchesAny(filters.reference, familiarString(reference), familiarName(reference)));
+    const tags = named.filter(({ tag }) => tag !== undefined).length;
+    const names = { names: named.length, tags, hasChildren: images.children(id).length > 0 };
+    if (!isListed(names, { ...filters, all })) continue;
     summaries.push({
       outline,
       summary: {
@@ -142,24 +146,4 @@ export function tellOfImage({ images, events }: Workspace, action: string, id: I
 
 export function labelsOf({ labels }: ImageOutline): Record<string, string> | undefined {
   return labels === null ? undefined : Object.fromEntries(labels);
-}
-
-function belongsInList(
-  named: readonly Reference[],
-  hasChildren: boolean,
-  all: boolean,
-  { dangling, reference }: ImageFilters,
-): boolean {
-  if (named.length === 0) return (all || !hasChildren) && dangling !== false && reference === undefined;
-  return dangling !== true || named.every(({ tag }) => tag === undefined);
-}
-
-function matchesReference(reference: Reference, patterns: readonly string[] | undefined): boolean {
-  return (
-    patterns === undefined ||
-    patterns.some(
-      (pattern) =>
-        matchesPattern(pattern, familiarString(reference)) || matchesPattern(pattern, familiarName(reference)),
-    )
-  );
 }

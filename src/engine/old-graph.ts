@@ -9,11 +9,11 @@ import type { MigrateOptions } from "../graph/migration/migration.ts";
 import { asidePath } from "../graph/migration/remove-old.ts";
 import type { MigrationReport } from "../graph/migration/report.ts";
 import { TagStore } from "../graph/tag-store.ts";
-import { namesIn } from "../io/directory.ts";
 import { DirectoryLock } from "../layer/directory-lock.ts";
 import { FileMetadata } from "../layer/file-metadata.ts";
 import { locateDataRoot, refuseUnreadable } from "./data-root.ts";
 import { refuseRunningDockerd } from "./dockerd.ts";
+import { driverOfTags, noGraph } from "./graph-traces.ts";
 import { type StoreOptions, Workspace } from "./workspace.ts";
 
 /** A v1 graph and its names, open for changes by this process alone until it is disposed of. */
@@ -35,7 +35,7 @@ export async function openOldGraph(options: GraphStoreOptions = {}): Promise<Old
     refuseUnreadable(dataRoot);
     refuseRunningDockerd(path);
     const { durability = "layer", onWarning } = options;
-    const driver = await openDriver(path, { name: options.driver ?? driverOfGraph(path), idMap, durability });
+    const driver = await openDriver(path, { name: options.driver ?? driverOfTags(path), idMap, durability });
     makeMissingDirectory(join(path, "graph"), 0o700, rootIdentity(idMap));
     const lock = lockGraph(path);
     const sync = durability !== "none";
@@ -69,7 +69,7 @@ export async function migrateOldGraph(options: StoreOptions & MigrateOptions = {
     const { path } = dataRoot;
     refuseUnreadable(dataRoot);
     refuseMissingGraph(path);
-    const workspace = await Workspace.open({ ...options, driver: options.driver ?? driverOfGraph(path) });
+    const workspace = await Workspace.open({ ...options, driver: options.driver ?? driverOfTags(path) });
     if (options.dryRun) return await migrateIn(workspace, options);
     using _lock = lockGraph(path);
     await workspace.prepareToWrite(options.signal);
@@ -100,23 +100,10 @@ function isLayerTree(layerdb: string, tree: string): boolean {
   });
 }
 
-/**
- * The driver of the one file of tags, since a graph says nothing about its driver; `undefined` where that tells nothing.
- *
- * @throws VarveError `conflict` when there are several
- */
-function driverOfGraph(root: string): string | undefined {
-  const drivers = namesIn(root).flatMap((name) => /^repositories-(.+)$/.exec(name)?.[1] ?? []);
-  if (drivers.length > 1)
-    throw new VarveError("conflict", `${root} has v1 graphs of several drivers: choose one with --driver`, { drivers });
-  return drivers[0];
-}
-
 /** @throws VarveError `not-found` */
 function refuseMissingGraph(root: string): void {
   const traces = [join(root, "graph"), asidePath(root)];
-  if (!traces.some((path) => existsSync(path)))
-    throw new VarveError("not-found", `there is no v1 graph in ${root}`, { root });
+  if (!traces.some((path) => existsSync(path))) throw noGraph(root);
 }
 
 /** @throws VarveError `locked` when another process has it */

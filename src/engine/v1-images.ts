@@ -1,10 +1,10 @@
 import { isDigest } from "../digest/digest.ts";
 import { isVarveError, type VarveError } from "../errors.ts";
 import type { GraphID, GraphImage } from "../graph/descriptor.ts";
-import type { GraphTag } from "../graph/tag-store.ts";
+import { type GraphTag, nameOfTag } from "../graph/tag-store.ts";
 import { compareTimes, formatTime } from "../json/go-time.ts";
-import { acceptorOf, type ImageFilters, matchesPattern } from "./filters.ts";
-import { findV1, nameOfTag } from "./v1-names.ts";
+import { acceptorOf, type ImageFilters, isListed, matchesAny } from "./filters.ts";
+import { findV1 } from "./v1-names.ts";
 import type { V1Root } from "./v1-root.ts";
 
 /** One image of a v1 graph. */
@@ -40,8 +40,10 @@ export async function listV1Images(
   const summaries: { readonly image: GraphImage; readonly summary: V1ImageSummary }[] = [];
   for (const [id, image] of root.graph.map()) {
     if (!accepts({ created: image.image.created, labels: image.image.config?.labels ?? null })) continue;
-    const named = (tags.get(id) ?? []).filter((tag) => matchesReference(tag, filters.reference));
-    if (!belongsInList(named, root.graph.hasChildren(id), all, filters)) continue;
+    const named = (tags.get(id) ?? []).filter((tag) => matchesAny(filters.reference, nameOfTag(tag), tag.repository));
+    const tagged = named.filter(({ key }) => !isDigest(key));
+    const names = { names: named.length, tags: tagged.length, hasChildren: root.graph.hasChildren(id) };
+    if (!isListed(names, { ...filters, all })) continue;
     const chain = wholeChain(root, id, tags.get(id));
     if (chain === undefined) continue;
     for (const one of chain) if (!sizes.has(one.id)) sizes.set(one.id, await sizeOf(root, one));
@@ -50,7 +52,7 @@ export async function listV1Images(
       summary: {
         id,
         parent: image.parent,
-        tags: named.filter(({ key }) => !isDigest(key)).map(nameOfTag),
+        tags: tagged.map(nameOfTag),
         digests: named.filter(({ key }) => isDigest(key)).map(nameOfTag),
         created: formatTime(image.image.created),
         size: sizes.get(id),
@@ -61,21 +63,6 @@ export async function listV1Images(
   return summaries
     .sort((a, b) => compareTimes(b.image.image.created, a.image.image.created) || (a.image.id < b.image.id ? -1 : 1))
     .map(({ summary }) => summary);
-}
-
-function matchesReference(tag: GraphTag, patterns: readonly string[] | undefined): boolean {
-  const names = [nameOfTag(tag), tag.repository];
-  return patterns?.some((pattern) => names.some((name) => matchesPattern(pattern, name))) ?? true;
-}
-
-function belongsInList(
-  named: readonly GraphTag[],
-  hasChildren: boolean,
-  all: boolean,
-  { dangling, reference }: ImageFilters,
-): boolean {
-  if (named.length === 0) return (all || !hasChildren) && dangling !== false && reference === undefined;
-  return dangling !== true || named.every(({ key }) => isDigest(key));
 }
 
 function sumOf(sizes: readonly (number | undefined)[]): number | undefined {

@@ -2,7 +2,7 @@ import { isDigest } from "../digest/digest.ts";
 import { isVarveError, VarveError } from "../errors.ts";
 import { type GraphID, isGraphID } from "../graph/descriptor.ts";
 import type { GraphTag } from "../graph/tag-store.ts";
-import { familiarName, isNameOnly, parseNormalized, type Reference, withTag } from "../reference/reference.ts";
+import { familiarName, isNameOnly, parseNormalized } from "../reference/reference.ts";
 import type { V1Root } from "./v1-root.ts";
 
 /**
@@ -34,25 +34,6 @@ export function findV1(name: string, root: V1Root): GraphID {
   const id = tag?.id ?? lookUpID(name, root);
   if (!isGraphID(id) || !root.graph.map().has(id)) throw root.reasonAgainst(id);
   return id;
-}
-
-/** What a user types for it. */
-export function nameOfTag({ repository, key }: GraphTag): string {
-  return `${repository}${isDigest(key) ? "@" : ":"}${key}`;
-}
-
-/**
- * A tag as today's stores and archives spell it.
- *
- * @returns `undefined` for what is no name any more
- */
-export function referenceOfTag({ repository, key }: GraphTag): Reference | undefined {
-  try {
-    return withTag(parseNormalized(repository), key);
-  } catch (error) {
-    if (isVarveError(error, "invalid-reference")) return undefined;
-    throw error;
-  }
 }
 
 /** The tags that a name stands for; none for what may be an id. */

@@ -7,8 +7,9 @@ import { type GraphID, type GraphImage, isGraphID } from "../graph/descriptor.ts
 import { EntryFiles } from "../graph/entry-files.ts";
 import { Graph } from "../graph/graph.ts";
 import { type GraphTag, TagStore } from "../graph/tag-store.ts";
-import { directoriesIn, namesIn } from "../io/directory.ts";
+import { directoriesIn } from "../io/directory.ts";
 import { locateDataRoot } from "./data-root.ts";
+import { driverOfTags, GRAPH_DRIVERS, noGraph, theOneOf } from "./graph-traces.ts";
 import type { StoreOptions } from "./workspace.ts";
 
 /** How a data-root of Docker 1.9 is opened to be looked at. */
@@ -92,7 +93,7 @@ function refuseUnreadableGraph(path: string): void {
     mustBeReadable(graph);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error;
-    throw new VarveError("not-found", `there is no v1 graph in ${path}`, { path });
+    throw noGraph(path);
   }
 }
 
@@ -124,18 +125,11 @@ function noPermission(path: string): VarveError {
  * @throws VarveError `conflict`, `unsupported`, `not-found` for a graph without trees
  */
 function driverOf(path: string): string {
-  const names = namesIn(path);
-  const tagged = DRIVERS.filter((name) => names.includes(`repositories-${name}`));
-  const drivers = tagged.length > 0 ? tagged : DRIVERS.filter((name) => directoriesIn(join(path, name)).length > 0);
-  if (drivers.length > 1)
-    throw new VarveError("conflict", `${path} has v1 graphs of several drivers: choose one with --driver`, { drivers });
-  if (drivers[0] === undefined)
-    throw new VarveError("not-found", `the v1 graph in ${path} has no trees of any driver`, { path });
-  return drivers[0];
+  const withTrees = (): string[] => GRAPH_DRIVERS.filter((name) => directoriesIn(join(path, name)).length > 0);
+  const driver = driverOfTags(path) ?? theOneOf(withTrees(), path);
+  if (driver !== undefined) return driver;
+  throw new VarveError("not-found", `the v1 graph in ${path} has no trees of any driver`, { path });
 }
-
-/** Those of Docker 1.9. */
-const DRIVERS = ["aufs", "btrfs", "devicemapper", "overlay", "overlay2", "vfs", "zfs"];
 
 function readTags(path: string, driver: string, warn: (message: string) => void): readonly GraphTag[] {
   try {

@@ -3,12 +3,14 @@ import type { SaveFormat } from "../archive/save.ts";
 import type { ArchivePlan } from "../archive/tar-output.ts";
 import type { V1ArchiveImage } from "../archive/v1-sink.ts";
 import { shortID } from "../digest/random-id.ts";
+import { isVarveError } from "../errors.ts";
 import type { GraphID, GraphImage } from "../graph/descriptor.ts";
 import { fullJson, imageOfGraph } from "../graph/graph-config.ts";
+import { type GraphTag, nameOfTag, referenceOfTag } from "../graph/tag-store.ts";
 import type { Image } from "../image/image.ts";
 import type { Reference } from "../reference/reference.ts";
 import { V1Layers, type V1ReadOptions, type V1SaveEvent } from "./v1-layers.ts";
-import { nameOfTag, referenceOfTag, selectV1 } from "./v1-names.ts";
+import { selectV1 } from "./v1-names.ts";
 import type { V1Root } from "./v1-root.ts";
 
 /** The formats of today, and the one that Docker 1.9 and before wrote and read. */
@@ -50,16 +52,22 @@ async function sourceImages(names: readonly string[], root: V1Root, options: V1R
     images.push({
       ...made.get(head.id)!,
       layers: await Promise.all(chain.map((image) => sourceLayer(image, layers))),
-      references: selected.get(head.id)!.flatMap((tag): Reference[] => {
-        const reference = referenceOfTag(tag);
-        if (reference === undefined)
-          root.warn(`${nameOfTag(tag)} is no name that stores of today take: it is left out`);
-        return reference === undefined ? [] : [reference];
-      }),
+      references: selected.get(head.id)!.flatMap((tag) => referencesOf(tag, root)),
       parent: head.parent && made.get(head.parent)!.id,
     });
   }
   return images;
+}
+
+/** None of what is no name any more, which is told. */
+function referencesOf(tag: GraphTag, { warn }: V1Root): Reference[] {
+  try {
+    return [referenceOfTag(tag)];
+  } catch (error) {
+    if (!isVarveError(error, "invalid-reference")) throw error;
+    warn(`${nameOfTag(tag)} is no name that stores of today take: it is left out`);
+    return [];
+  }
 }
 
 async function sourceLayer(image: GraphImage, layers: V1Layers): Promise<SourceLayer> {

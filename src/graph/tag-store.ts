@@ -1,6 +1,8 @@
+import { isDigest } from "../digest/digest.ts";
 import { VarveError } from "../errors.ts";
 import { replaceFile } from "../io/atomic-file.ts";
 import { readWholeFile } from "../io/whole-file.ts";
+import { parseNormalized, type Reference, withDigest, withTag } from "../reference/reference.ts";
 import {
   formatRepositories,
   NO_REPOSITORIES,
@@ -17,6 +19,17 @@ export interface GraphTag {
   readonly key: string;
   /** What should be an image's id; nobody checked. */
   readonly id: string;
+}
+
+/** What a user types for it. */
+export function nameOfTag({ repository, key }: GraphTag): string {
+  return `${repository}${isDigest(key) ? "@" : ":"}${key}`;
+}
+
+/** As today's stores and archives spell it. @throws VarveError `invalid-reference` for what is no name any more */
+export function referenceOfTag({ repository, key }: GraphTag): Reference {
+  const name = parseNormalized(repository);
+  return isDigest(key) ? withDigest(name, key) : withTag(name, key);
 }
 
 /**

@@ -3,6 +3,7 @@ import { field, goList, goString, goStruct } from "../json/go-type.ts";
 import { formatGo, type GoValue } from "../json/go-value.ts";
 import { parseJson } from "../json/json.ts";
 import { rootFSOf, rootFSType, v1ImageType } from "./config.ts";
+import { isOlder } from "./docker-version.ts";
 import { type HistoryEntry, historyEntryType } from "./history.ts";
 
 /** Docker wrote all fields of the v1 object itself from this version on; what older ones wrote is completed first. */
@@ -38,18 +39,4 @@ export function configOfV1(json: Uint8Array, diffIDs: readonly DiffID[], history
 export function historyEntryOf(json: Uint8Array): HistoryEntry {
   const { author, created, containerConfig, comment } = v1ImageType.parse(json);
   return { author, created, createdBy: (containerConfig.cmd ?? []).join(" "), comment, emptyLayer: false };
-}
-
-/** Compares dotted numbers; a part that is no number is 0, and so is one that is missing. */
-function isOlder(version: string, than: string): boolean {
-  const [ours, theirs] = [version.split("."), than.split(".")];
-  for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
-    const difference = numberOf(ours[i]) - numberOf(theirs[i]);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}
-
-function numberOf(part: string | undefined): number {
-  return part !== undefined && /^[+-]?\d+$/.test(part) ? Number(part) : 0;
 }

@@ -45,7 +45,7 @@ export async function identifyTrees<Tree extends StrayTree>(
   { bytes, signal, onTree }: IdentifyOptions<Tree>,
 ): Promise<void> {
   const lane = canReopen(driver) ? workerLaneFor(bytes, threads) : undefined;
-  const reader = canReopen(driver) ? await openReader(planOf(driver)) : driver;
+  const reader = lane === undefined && canReopen(driver) ? await openReader(planOf(driver)) : driver;
   using ending = new FirstFailure(signal);
   const check = (): void => throwIfCancelled(ending.signal);
   const identify = async (some: readonly Tree[]): Promise<(TreeIdentity | VarveError)[]> => {

@@ -1,11 +1,11 @@
 import type { HistoryEntry, ImageSummary } from "../../engine/images.ts";
 import type { RemovedItem } from "../../engine/removal-model.ts";
 import { isVarveError, VarveError } from "../../errors.ts";
+import { isOlder } from "../../image/docker-version.ts";
 import { parseTime } from "../../json/go-time.ts";
 import { type Call, given, isSet } from "../call.ts";
 import { imageFilters, parseFilters, pruneFilters } from "../filters.ts";
 import type { Route } from "../routes.ts";
-import { isOlder } from "../versions.ts";
 import { nameWithTag } from "./transfer.ts";
 
 /** Looking at images, naming them and taking them away. */

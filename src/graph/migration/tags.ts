@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isDigest } from "../../digest/digest.ts";
 import { VarveError } from "../../errors.ts";
 import type { ImageID } from "../../image/image.ts";
-import { familiarString, parseNormalized, type Reference, withDigest, withTag } from "../../reference/reference.ts";
+import { familiarString, type Reference } from "../../reference/reference.ts";
 import { isGraphID } from "../descriptor.ts";
-import { type GraphTag, TagStore } from "../tag-store.ts";
+import { type GraphTag, nameOfTag, referenceOfTag, TagStore } from "../tag-store.ts";
 import type { MigrationContext } from "./migration.ts";
 import { isAcross } from "./plan.ts";
 
@@ -45,9 +44,9 @@ function settle(
   work: (context: MigrationContext, reference: Reference, image: ImageID | undefined) => void,
 ): void {
   try {
-    work(context, referenceOf(tag), imageOf(context, tag));
+    work(context, referenceOfTag(tag), imageOf(context, tag));
   } catch (error) {
-    context.report.leaveOver("tag", nameOf(tag), error);
+    context.report.leaveOver("tag", nameOfTag(tag), error);
   }
 }
 
@@ -82,14 +81,4 @@ function imageOf(context: MigrationContext, { id }: GraphTag): ImageID | undefin
   if (isGraphID(id) && isAcross(context, id)) return state.images.get(id);
   if (dryRun && report.hasImage(id)) return undefined;
   throw new VarveError("not-found", `its image ${id} has not come across`, { image: id });
-}
-
-/** @throws VarveError `invalid-reference` */
-function referenceOf({ repository, key }: GraphTag): Reference {
-  const name = parseNormalized(repository);
-  return isDigest(key) ? withDigest(name, key) : withTag(name, key);
-}
-
-function nameOf({ repository, key }: GraphTag): string {
-  return `${repository}${isDigest(key) ? "@" : ":"}${key}`;
 }
