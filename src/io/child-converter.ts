@@ -40,8 +40,8 @@ export class ChildConverter implements Converter {
   }
 
   async explain(): Promise<Error> {
-    // It cannot end while it has output that nobody takes.
-    this.output.resume();
+    // It cannot end while it has output that nobody takes, and a stream does not flow for whoever also waits for `readable`.
+    this.output.removeAllListeners("readable").resume();
     const end = await this.#end;
     const command = this.#command;
     if (end instanceof Error) {
