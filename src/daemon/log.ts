@@ -1,16 +1,22 @@
-/** What the daemon says about itself: one line of JSON each, in the shape that readers of pino's logs know. */
+/** What the daemon says about itself: lines of JSON, which are pino's. */
 export type Log = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
-export type LogLevel = keyof typeof LEVELS;
+export type LogLevel = "debug" | "info" | "warn" | "error";
 
-const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
+const STDERR = 2;
+
+/** What may wait in memory while the log cannot be written, as on a full disk; more is dropped. */
+const MAX_WAITING_BYTES = 1 << 20;
 
 /**
+ * A line is written before the call returns, so that the last ones before an end are there too. Whoever takes the log must
+ * read it, because a pipe that is full stops the daemon; one that is closed does not, and neither does a full disk.
+ *
  * @param least what is less important is left out
- * @param write gets whole lines
  */
-export function jsonLog(least: LogLevel, write: (line: string) => void): Log {
-  return (level, message, fields = {}) => {
-    if (LEVELS[level] < LEVELS[least]) return;
-    write(`${JSON.stringify({ level: LEVELS[level], time: Date.now(), pid: process.pid, msg: message, ...fields })}\n`);
-  };
+export async function openLog(least: LogLevel, descriptor: number = STDERR): Promise<Log> {
+  const { destination, pino } = await import("pino"); // nobody else pays for it
+  const output = destination({ dest: descriptor, sync: true, maxLength: MAX_WAITING_BYTES });
+  output.on("error", () => {}); // there is nobody left to tell
+  const logger = pino({ level: least, base: { pid: process.pid } }, output);
+  return (level, message, fields = {}) => logger[level](fields, message);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Address, giveToGroup, parseAddress, type TlsFiles } from "../../daemon/listen.ts";
-import { jsonLog } from "../../daemon/log.ts";
+import { openLog } from "../../daemon/log.ts";
 import { Server } from "../../daemon/server.ts";
 import type { Store } from "../../engine/store.ts";
 import { type CliCommand, streamCommand, usage } from "../command.ts";
@@ -57,7 +57,7 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
       throw usage(
         "whoever reaches a TCP address may do anything: add --tlscacert, --tlscert and --tlskey, or --insecure",
       );
-    const log = jsonLog(options.debug ? "debug" : "info", (line) => session.errors.write(line));
+    const log = await openLog(options.debug ? "debug" : "info");
     const store = await session.store();
     using _claim = await store.claimForDaemon(`varve serve (pid ${process.pid})`);
     const addresses = given.length > 0 ? given : [defaultAddress(store)];
