@@ -19,11 +19,18 @@ const CODES = {
   permission: { status: 500, exit: 1 },
   system: { status: 500, exit: 1 },
   unsupported: { status: 501, exit: 1 },
+  unavailable: { status: 503, exit: 1 },
   "no-space": { status: 507, exit: 1 },
 } as const;
 
 /** What went wrong, as far as a program can act on it. */
 export type ErrorCode = keyof typeof CODES;
+
+/** Whether a text is one of the codes. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(CODES, text);
+}
+
 /** The facts: paths, digests, names, and `errno` where a system call failed. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 

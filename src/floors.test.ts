@@ -19,9 +19,10 @@ const FLOORS: Readonly<Record<string, number>> = {
   archive: 6,
   graph: 6,
   engine: 7,
-  daemon: 8,
-  "index.ts": 8,
-  cli: 9,
+  remote: 8,
+  daemon: 9,
+  "index.ts": 9,
+  cli: 10,
 };
 
 const SOURCE = import.meta.dirname;

@@ -3,20 +3,13 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, type ListenOptions, type Socket } from "node:net";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { type Host, parseHost, type TlsFiles } from "../remote/host.ts";
 
 /** Where a daemon listens, as `docker -H` names it. */
 export type Address =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | Host
   /** Sockets that systemd, or who else starts us, has opened. */
   | { readonly kind: "inherited" };
-
-/** PEM files. A client must have a certificate that the authority has signed. */
-export interface TlsFiles {
-  readonly authority: string;
-  readonly certificate: string;
-  readonly key: string;
-}
 
 export interface Listener {
   /** As clients name it; with the port that the kernel chose, where it was to choose. */
@@ -28,23 +21,12 @@ export interface Listener {
 }
 
 /**
- * Reads `unix:///run/varve.sock`, `tcp://127.0.0.1:2375`, `tcp://[::1]:2375` and `fd://`.
+ * Reads what `parseHost` reads, and `fd://`.
  *
  * @throws VarveError `invalid-argument`
  */
 export function parseAddress(text: string): Address {
-  if (text === "fd://") return { kind: "inherited" };
-  const [, scheme, rest = ""] = /^(unix|tcp):\/\/(.+)$/.exec(text) ?? [];
-  if (scheme === "unix") return { kind: "unix", path: checkedPath(rest) };
-  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/[\]]+)):(\d{1,5})\/?$/.exec(rest) ?? [];
-  const host = bracketed ?? plain;
-  if (scheme === undefined || host === undefined || Number(port) > 65_535)
-    throw new VarveError(
-      "invalid-argument",
-      `invalid address ${text}: use unix:///PATH, tcp://HOST:PORT, or fd:// for sockets of systemd`,
-      { text },
-    );
-  return { kind: "tcp", host, port: Number(port) };
+  return text === "fd://" ? { kind: "inherited" } : parseHost(text, ", or fd:// for sockets of systemd");
 }
 
 /**
@@ -101,18 +83,6 @@ const SETTINGS: ServerOptions = { maxHeaderSize: 1 << 20 };
 
 /** The first descriptor after the standard ones; `LISTEN_FDS` says how many there are. */
 const FIRST_INHERITED = 3;
-
-/** The longest that the kernel takes. */
-const LONGEST_PATH = 107;
-
-function checkedPath(path: string): string {
-  if (Buffer.byteLength(path) <= LONGEST_PATH) return path;
-  throw new VarveError(
-    "invalid-argument",
-    `${path} is too long for a socket, which may have ${LONGEST_PATH} bytes: choose another with -H unix://PATH`,
-    { path },
-  );
-}
 
 function tlsServer(files: TlsFiles, onRequest: RequestListener): Server {
   try {

@@ -10,10 +10,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../engine/store.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
+import type { TlsFiles } from "../remote/host.ts";
 import { Answer } from "./answer.ts";
 import { API } from "./api.ts";
 import { bodyOf, type Call, dropRest } from "./call.ts";
-import { type Address, type Listener, openListener, type TlsFiles } from "./listen.ts";
+import { type Address, type Listener, openListener } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { NEWEST_VERSION, splitVersion } from "./versions.ts";
 

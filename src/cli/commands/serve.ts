@@ -1,8 +1,8 @@
-import { join } from "node:path";
-import { type Address, giveToGroup, parseAddress, type TlsFiles } from "../../daemon/listen.ts";
+import { type Address, giveToGroup, parseAddress } from "../../daemon/listen.ts";
 import { openLog } from "../../daemon/log.ts";
 import { Server } from "../../daemon/server.ts";
 import type { Store } from "../../engine/store.ts";
+import { socketOf, type TlsFiles } from "../../remote/host.ts";
 import { type CliCommand, streamCommand, usage } from "../command.ts";
 import { addExamples, addJson, repeatable } from "../options.ts";
 
@@ -78,7 +78,7 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
 });
 
 function defaultAddress({ root }: Store): Address {
-  return parseAddress(`unix://${join(root, "varve", "docker.sock")}`);
+  return parseAddress(socketOf(root));
 }
 
 function shareSockets(addresses: readonly Address[], group: string): void {
