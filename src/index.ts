@@ -1,7 +1,7 @@
 /**
  * `varve`: Docker's image and layer store for Node programs, without a daemon.
  *
- * `openStore` gives a `Store`, which does whatever the command does. Errors are `VarveError`s. Names in images are bytes;
+ * `openStore` gives a `Store`, which does whatever the command does; `connectStore` gives the same of a daemon. Errors are `VarveError`s. Names in images are bytes;
  * `toText` makes them readable. `varve/tar` is the tar codec alone, `varve/driver` the contract of a driver,
  * `varve/testing` what every driver and every store behind the contracts is tested with.
  *
@@ -33,6 +33,7 @@
  * await target.load(source.save(["nginx:latest"], { signal }), { signal });
  */
 
+import type { AnyStore } from "./engine/any-store.ts";
 import type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 import type { Store } from "./engine/store.ts";
 import type { V1StoreOptions } from "./engine/v1-root.ts";
@@ -40,6 +41,7 @@ import type { V1Store } from "./engine/v1-store.ts";
 import type { StoreOptions } from "./engine/workspace.ts";
 import type { MigrateOptions } from "./graph/migration/migration.ts";
 import type { MigrationReport } from "./graph/migration/report.ts";
+import type { ConnectOptions } from "./remote/connect.ts";
 
 export type { LayerProgress } from "./archive/archive.ts";
 export type { LoadEvent, LoadedImage } from "./archive/load.ts";
@@ -47,6 +49,7 @@ export type { SaveFormat } from "./archive/save.ts";
 export type { ChainID, DiffID } from "./digest/chain-id.ts";
 export type { Algorithm, Digest } from "./digest/digest.ts";
 export type { Durability } from "./driver/driver.ts";
+export type { AnyStore } from "./engine/any-store.ts";
 export type { ContainerSummary } from "./engine/container-list.ts";
 export type { CopyInOptions } from "./engine/copy-in.ts";
 export { defaultRoot } from "./engine/data-root.ts";
@@ -88,6 +91,8 @@ export type { ContainerConfig, Healthcheck } from "./image/container-config.ts";
 export type { ImageID } from "./image/image.ts";
 export type { ByteSource } from "./io/byte-source.ts";
 export type { GoTime } from "./json/go-time.ts";
+export type { ConnectOptions } from "./remote/connect.ts";
+export type { TlsFiles } from "./remote/host.ts";
 export { type ByteString, fromBytes, fromText, toBytes, toText } from "./sys/byte-string.ts";
 export type { FileKind } from "./sys/stat.ts";
 export type { Time } from "./sys/time.ts";
@@ -101,6 +106,23 @@ export type { Time } from "./sys/time.ts";
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const engine = await import("./engine/store.ts");
   return await engine.openStore(options);
+}
+
+/**
+ * Connects to a running `varve serve`. What it gives does whatever an open store does, with the daemon's store: files
+ * are read and written on this machine, `mount` gives a path on the daemon's. Breaking off cancels the work there.
+ *
+ * @throws VarveError `unavailable` when no daemon answers, now or later; `unsupported` when it is none of Varve, or one of
+ *   another version; `permission`; `invalid-argument`
+ * @example
+ * import { connectStore } from "varve";
+ *
+ * await using store = await connectStore({ host: "unix:///run/varve.sock" });
+ * await store.load("image.tar", { onEvent: (event) => console.log(event.kind) });
+ */
+export async function connectStore(options: ConnectOptions = {}): Promise<AnyStore> {
+  const remote = await import("./remote/connect.ts");
+  return await remote.connectStore(options);
 }
 
 /**

@@ -16,6 +16,8 @@ export interface CliCommand {
   declare(command: Command): void;
   /** Whether it knows what to do about `--v1`; the others refuse that. */
   readonly takesV1?: boolean | undefined;
+  /** Whether it works on this machine alone, so that it refuses `-H`. */
+  readonly isLocal?: boolean | undefined;
   perform(call: Call<object>): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ export interface JsonOption {
 export interface DocumentCommand<Options, Data> {
   declare(command: Command): void;
   readonly takesV1?: boolean;
+  readonly isLocal?: boolean;
   run(call: Call<Options>): Promise<Data>;
   /** What a person sees, line ends and all. */
   text(data: Data, call: Call<Options>): string | Uint8Array;
@@ -46,6 +49,7 @@ export interface DocumentCommand<Options, Data> {
 /** A command whose answer comes in items: a line each, or a JSON object each. */
 export interface StreamCommand<Options, Item> {
   declare(command: Command): void;
+  readonly isLocal?: boolean;
   items(call: Call<Options>): AsyncIterable<Item>;
   /** What a person sees of an item; nothing for one that is only progress. */
   line(item: Item, call: Call<Options>): string | undefined;
@@ -67,6 +71,7 @@ export function documentCommand<Options, Data>(spec: DocumentCommand<Options, Da
   return {
     declare: spec.declare,
     takesV1: spec.takesV1,
+    isLocal: spec.isLocal,
     async perform(erased) {
       const call = erased as Call<Options>;
       const data = await spec.run(call);
@@ -80,6 +85,7 @@ export function documentCommand<Options, Data>(spec: DocumentCommand<Options, Da
 export function streamCommand<Options, Item>(spec: StreamCommand<Options, Item>): CliCommand {
   return {
     declare: spec.declare,
+    isLocal: spec.isLocal,
     async perform(erased) {
       const call = erased as Call<Options>;
       const { output, errors } = call.session;

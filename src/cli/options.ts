@@ -1,8 +1,12 @@
 /** Options that several commands share, so that they read alike everywhere. */
 import { type Command, Option } from "commander";
+import type { GlobalOptions } from "./session.ts";
 
-/** Their names in what commander parsed. */
-export const GLOBAL_OPTIONS = ["root", "driver", "usernsRemap", "durability", "v1"] as const;
+/** Those that choose a store of this machine, by their names in what commander parsed. */
+export const ROOT_OPTIONS = ["root", "driver", "usernsRemap", "durability", "v1"] as const;
+/** Those that choose the store of a daemon. */
+export const HOST_OPTIONS = ["host", "tlscacert", "tlscert", "tlskey"] as const;
+export const GLOBAL_OPTIONS: readonly (keyof GlobalOptions)[] = [...ROOT_OPTIONS, ...HOST_OPTIONS];
 
 /** The options that choose the store, for the program itself. */
 export function addGlobalOptions(command: Command): void {
@@ -10,11 +14,23 @@ export function addGlobalOptions(command: Command): void {
 }
 
 /** They are also taken after a command's name; its help only names them. */
+export function nameGlobalOptions(command: Command, names: readonly string[]): void {
+  const known = globalOptions().filter((option) => names.includes(option.attributeName()));
+  command.addHelpText("after", `\nGlobal options (see 'varve --help'): ${known.map(({ long }) => long).join(", ")}`);
+}
+
+/** To be called when the command has its own options: what those are called is theirs. */
 export function repeatGlobalOptions(command: Command): void {
-  const options = globalOptions();
-  for (const option of options) command.addOption(option.hideHelp());
-  const names = options.map(({ long }) => long).join(", ");
-  command.addHelpText("after", `\nGlobal options (see 'varve --help'): ${names}`);
+  const flags = new Set(command.options.flatMap(({ short, long }) => [short, long]));
+  for (const option of globalOptions()) {
+    if (flags.has(option.long)) continue;
+    const isTaken = option.short !== undefined && flags.has(option.short);
+    command.addOption((isTaken ? withoutShort(option) : option).hideHelp());
+  }
+}
+
+function withoutShort({ flags, description }: Option): Option {
+  return new Option(flags.replace(/^-\w, /, ""), description);
 }
 
 function globalOptions(): Option[] {
@@ -40,6 +56,13 @@ function globalOptions(): Option[] {
       "--v1",
       "Read the image store of Docker 1.9 and before, and change nothing; for images, save and export (default: that of today)",
     ),
+    new Option(
+      "-H, --host <address>",
+      "Use the store of a 'varve serve' at unix:///PATH or tcp://HOST:PORT (default: $VARVE_HOST, else the data-root itself)",
+    ),
+    new Option("--tlscacert <file>", "Authority that has signed the certificate of that daemon (default: no TLS)"),
+    new Option("--tlscert <file>", "Certificate to show to that daemon (default: no TLS)"),
+    new Option("--tlskey <file>", "Key of that certificate (default: no TLS)"),
   ];
 }
 

@@ -6,7 +6,14 @@ import { Command, type HelpContext, type Option } from "commander";
 import { version } from "../engine/version.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { COMMANDS, type CommandEntry, IMAGE_COMMANDS } from "./command-list.ts";
-import { addGlobalOptions, GLOBAL_OPTIONS, repeatGlobalOptions } from "./options.ts";
+import {
+  addGlobalOptions,
+  GLOBAL_OPTIONS,
+  HOST_OPTIONS,
+  nameGlobalOptions,
+  ROOT_OPTIONS,
+  repeatGlobalOptions,
+} from "./options.ts";
 import type { GlobalOptions } from "./session.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -139,20 +146,46 @@ class Tree {
     const entry = this.#entries.get(command);
     if (entry === undefined) return; // a group
     const implementation = await entry.load();
-    repeatGlobalOptions(command);
+    nameGlobalOptions(command, implementation.isLocal ? ROOT_OPTIONS : GLOBAL_OPTIONS);
     implementation.declare(command.description(entry.summary));
+    const itsOwn = new Set(command.options.map((option) => option.attributeName()));
+    repeatGlobalOptions(command);
     command.action(() => {
-      const { global, own } = splitOptions({ ...this.#program.opts(), ...command.opts() });
-      if (global.v1 && !implementation.takesV1)
-        command.error("--v1 is for images, save and export: nothing else reads the store of Docker 1.9 and before");
+      const { global: repeated, own } = splitOptions(command.opts(), itsOwn);
+      const global: GlobalOptions = { ...this.#program.opts(), ...repeated };
+      refuseMixture(command, implementation, global);
       const args = command.processedArgs.flat().filter((arg): arg is string => arg !== undefined);
       return this.#perform(implementation, { args, options: own }, global);
     });
   }
 }
 
-function splitOptions(options: Readonly<Record<string, unknown>>): { global: GlobalOptions; own: object } {
-  const isGlobal = ([name]: [string, unknown]): boolean => (GLOBAL_OPTIONS as readonly string[]).includes(name);
+/** Options that choose a store in ways that do not go together, or that the command knows nothing of. */
+function refuseMixture(command: Command, { takesV1, isLocal }: CliCommand, global: GlobalOptions): void {
+  if (global.v1 && !takesV1)
+    command.error("--v1 is for images, save and export: nothing else reads the store of Docker 1.9 and before");
+  const flagOf = (names: readonly (keyof GlobalOptions)[]): string | undefined => {
+    const name = names.find((known) => global[known] !== undefined);
+    return name?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  };
+  const remote = flagOf(HOST_OPTIONS);
+  if (remote === undefined) return;
+  if (isLocal)
+    command.error(
+      `${command.name()} works on this machine alone: --${remote} is for what a daemon does with its store`,
+    );
+  const local = flagOf(ROOT_OPTIONS);
+  if (local !== undefined && global.host !== undefined)
+    command.error(`--host is for the store that a daemon has open, --${local} for one of this machine: use one`);
+}
+
+/** @param itsOwn what the command calls as the program does, and means otherwise */
+function splitOptions(
+  options: Readonly<Record<string, unknown>>,
+  itsOwn: ReadonlySet<string>,
+): { global: GlobalOptions; own: object } {
+  const isGlobal = ([name]: [string, unknown]): boolean =>
+    (GLOBAL_OPTIONS as readonly string[]).includes(name) && !itsOwn.has(name);
   const entries = Object.entries(options);
   return {
     global: Object.fromEntries(entries.filter(isGlobal)),

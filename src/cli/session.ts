@@ -1,12 +1,15 @@
 /** One run of the command: its global options, its streams, and the store, which is opened when it is first needed. */
 
 import { fstatSync } from "node:fs";
+import type { AnyStore } from "../engine/any-store.ts";
 import type { Store } from "../engine/store.ts";
 import type { V1Store } from "../engine/v1-store.ts";
 import { VarveError } from "../errors.ts";
 import type { MigrateOptions } from "../graph/migration/migration.ts";
 import type { MigrationReport } from "../graph/migration/report.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
+import type { TlsFiles } from "../remote/host.ts";
+import { ROOT_OPTIONS } from "./options.ts";
 import { oneLine } from "./report.ts";
 import { Output } from "./terminal.ts";
 
@@ -16,6 +19,11 @@ export interface GlobalOptions {
   readonly usernsRemap?: string;
   readonly durability?: "none" | "layer" | "strict";
   readonly v1?: boolean;
+  /** A daemon whose store is used instead of one of this machine. */
+  readonly host?: string;
+  readonly tlscacert?: string;
+  readonly tlscert?: string;
+  readonly tlskey?: string;
 }
 
 const STDIN = 0;
@@ -26,7 +34,7 @@ export class Session implements AsyncDisposable {
   readonly errors: Output = new Output(process.stderr);
   readonly #options: GlobalOptions;
   readonly #quiet: boolean;
-  #store: Promise<Store> | undefined;
+  #store: Promise<AnyStore> | undefined;
 
   constructor(options: GlobalOptions, signal: AbortSignal, { quiet = false }: { quiet?: boolean } = {}) {
     this.#options = options;
@@ -45,10 +53,18 @@ export class Session implements AsyncDisposable {
     return await V1Store.open({ ...this.#options, onWarning: (message) => this.warn(message) });
   }
 
-  /** @throws VarveError */
-  store(): Promise<Store> {
-    this.#store ??= this.#open();
+  /** Of this machine or of a daemon, which makes no difference to a command. @throws VarveError */
+  store(): Promise<AnyStore> {
+    const host = this.#host;
+    this.#store ??= host === undefined ? this.#open() : this.#connect(host);
     return this.#store;
+  }
+
+  /** The store of this machine, for what only the process that opens it can do. @throws VarveError */
+  ownStore(): Promise<Store> {
+    const store = this.#open();
+    this.#store = store;
+    return store;
   }
 
   /** Brings the v1 graph of the root into its stores of today. @throws VarveError */
@@ -74,7 +90,20 @@ export class Session implements AsyncDisposable {
     if (!this.#quiet) this.errors.write(`varve: warning: ${oneLine(message)}\n`);
   }
 
+  /** Whoever names a data-root means that, whatever his environment says. */
+  get #host(): string | undefined {
+    const namesRoot = ROOT_OPTIONS.some((name) => this.#options[name] !== undefined);
+    return this.#options.host ?? (namesRoot ? undefined : process.env.VARVE_HOST || undefined);
+  }
+
+  async #connect(host: string): Promise<AnyStore> {
+    const { connectStore } = await import("../remote/connect.ts");
+    return await connectStore({ host, tls: tlsFiles(this.#options) });
+  }
+
   async #open(): Promise<Store> {
+    if (tlsFiles(this.#options) !== undefined)
+      throw new VarveError("invalid-argument", "--tlscacert, --tlscert and --tlskey are for -H tcp://HOST:PORT");
     const { openStore } = await import("../engine/store.ts");
     return await openStore({ ...this.#options, onWarning: (message) => this.warn(message) });
   }
@@ -83,4 +112,13 @@ export class Session implements AsyncDisposable {
     const store = await this.#store?.catch(() => undefined); // told where it was awaited
     await store?.close();
   }
+}
+
+/** @throws VarveError `invalid-argument` for some of them without the others */
+export function tlsFiles(options: Pick<GlobalOptions, "tlscacert" | "tlscert" | "tlskey">): TlsFiles | undefined {
+  const { tlscacert, tlscert, tlskey } = options;
+  if (tlscacert === undefined && tlscert === undefined && tlskey === undefined) return undefined;
+  if (tlscacert === undefined || tlscert === undefined || tlskey === undefined)
+    throw new VarveError("invalid-argument", "TLS takes all three: --tlscacert, --tlscert and --tlskey");
+  return { authority: tlscacert, certificate: tlscert, key: tlskey };
 }

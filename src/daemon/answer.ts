@@ -23,6 +23,7 @@ const ALWAYS: Readonly<Record<string, string>> = {
 export class Answer {
   readonly #response: ServerResponse;
   readonly #version: string | undefined;
+  #failure: ((error: unknown) => Uint8Array) | undefined;
 
   constructor(response: ServerResponse, version: string | undefined) {
     this.#response = response;
@@ -51,8 +52,13 @@ export class Answer {
    * give a status.
    *
    * @param options.atOnce sends the headers already, for a client that waits for them
+   * @param options.failure what to write last when the work fails after all; without it the answer is cut off
    */
-  stream(type: string, options: { readonly atOnce?: boolean } = {}): Writable {
+  stream(
+    type: string,
+    options: { readonly atOnce?: boolean; readonly failure?: ((error: unknown) => Uint8Array) | undefined } = {},
+  ): Writable {
+    this.#failure = options.failure;
     this.#response.setHeader("Content-Type", type);
     if (options.atOnce) this.#response.flushHeaders();
     return this.#response;
@@ -65,6 +71,7 @@ export class Answer {
 
   /** Of an answer that has begun, the client sees that it was cut off: half an archive is not to pass for a whole one. */
   async fail(error: unknown): Promise<void> {
+    if (this.#failure !== undefined) return await this.#end(this.#failure(error));
     if (this.#response.headersSent || this.#response.destroyed) {
       this.#response.destroy();
       return;

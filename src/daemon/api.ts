@@ -2,6 +2,7 @@ import { IMAGE_ROUTES } from "./routes/images.ts";
 import { REFUSED_ROUTES } from "./routes/refused.ts";
 import { SYSTEM_ROUTES } from "./routes/system.ts";
 import { TRANSFER_ROUTES } from "./routes/transfer.ts";
+import { VARVE_ROUTES } from "./routes/varve.ts";
 import { RouteTable } from "./routes.ts";
 
 /** Everything that the daemon answers; whatever else is asked for is not found. docs/engine-api.md says what differs. */
@@ -10,4 +11,5 @@ export const API: RouteTable = new RouteTable([
   ...TRANSFER_ROUTES,
   ...IMAGE_ROUTES,
   ...REFUSED_ROUTES,
+  ...VARVE_ROUTES,
 ]);

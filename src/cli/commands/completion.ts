@@ -9,6 +9,8 @@ interface Script {
 }
 
 export const completion: CliCommand = documentCommand<object, Script>({
+  isLocal: true,
+
   declare(command) {
     command.usage("bash|zsh|fish").addArgument(new Argument("<shell>").choices(SHELLS));
     addJson(command, "Print the script as JSON (default: as it is)");

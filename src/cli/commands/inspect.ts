@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Store } from "../../engine/store.ts";
+import type { AnyStore } from "../../engine/any-store.ts";
 import { isVarveError, VarveError } from "../../errors.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
 import { addExamples, addJson } from "../options.ts";
@@ -81,7 +81,7 @@ function templateOf({ format }: Options): Template | undefined {
 }
 
 /** A container before an image of the same name, as Docker looks. */
-async function find(store: Store, name: string, only: Kind | undefined): Promise<Inspected> {
+async function find(store: AnyStore, name: string, only: Kind | undefined): Promise<Inspected> {
   if (only !== "image")
     try {
       return { kind: "container", document: await store.inspectContainer(name) };

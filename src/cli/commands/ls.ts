@@ -1,5 +1,5 @@
+import type { AnyStore } from "../../engine/any-store.ts";
 import type { FileEntry } from "../../engine/file-view.ts";
-import type { Store } from "../../engine/store.ts";
 import { isVarveError } from "../../errors.ts";
 import { isUtf8, toBytes, toText } from "../../sys/byte-string.ts";
 import { type CliCommand, documentCommand } from "../command.ts";
@@ -49,7 +49,7 @@ export const ls: CliCommand = documentCommand<Options, Listing[]>({
   json: (listings) => listings.map(({ entries, ...place }) => ({ ...place, entries: entries.map(jsonEntry) })),
 });
 
-async function entriesOf(store: Store, { target, path }: TargetPath, itself: boolean): Promise<FileEntry[]> {
+async function entriesOf(store: AnyStore, { target, path }: TargetPath, itself: boolean): Promise<FileEntry[]> {
   if (!itself)
     try {
       return await store.list(target, path);

@@ -16,6 +16,8 @@ interface Options {
 type Item = MigrationEvent | { readonly kind: "report"; readonly report: MigrationReport };
 
 export const migrate: CliCommand = streamCommand<Options, Item>({
+  isLocal: true,
+
   declare(command) {
     command
       .usage("[OPTIONS] v1")

@@ -2,9 +2,10 @@ import { type Address, giveToGroup, parseAddress } from "../../daemon/listen.ts"
 import { openLog } from "../../daemon/log.ts";
 import { Server } from "../../daemon/server.ts";
 import type { Store } from "../../engine/store.ts";
-import { socketOf, type TlsFiles } from "../../remote/host.ts";
+import { socketOf } from "../../remote/host.ts";
 import { type CliCommand, streamCommand, usage } from "../command.ts";
 import { addExamples, addJson, repeatable } from "../options.ts";
+import { tlsFiles } from "../session.ts";
 
 interface Options {
   readonly host?: readonly string[];
@@ -24,6 +25,8 @@ interface Serving {
 }
 
 export const serve: CliCommand = streamCommand<Options, Serving>({
+  isLocal: true,
+
   declare(command) {
     command
       .usage("[OPTIONS]")
@@ -50,7 +53,7 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
   },
 
   async *items({ options, session }) {
-    const tls = tlsOf(options);
+    const tls = tlsFiles(options);
     const grace = graceOf(options.stopTimeout);
     const given = (options.host ?? []).map(parseAddress);
     if (given.some(({ kind }) => kind === "tcp") && tls === undefined && !options.insecure)
@@ -58,7 +61,7 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
         "whoever reaches a TCP address may do anything: add --tlscacert, --tlscert and --tlskey, or --insecure",
       );
     const log = await openLog(options.debug ? "debug" : "info");
-    const store = await session.store();
+    const store = await session.ownStore();
     using _claim = await store.claimForDaemon(`varve serve (pid ${process.pid})`);
     const addresses = given.length > 0 ? given : [defaultAddress(store)];
     const server = await Server.start(store, { addresses, tls, log });
@@ -83,13 +86,6 @@ function defaultAddress({ root }: Store): Address {
 
 function shareSockets(addresses: readonly Address[], group: string): void {
   for (const address of addresses) if (address.kind === "unix") giveToGroup(address.path, group);
-}
-
-function tlsOf({ tlscacert, tlscert, tlskey }: Options): TlsFiles | undefined {
-  if (tlscacert === undefined && tlscert === undefined && tlskey === undefined) return undefined;
-  if (tlscacert === undefined || tlscert === undefined || tlskey === undefined)
-    throw usage("TLS takes all three: --tlscacert, --tlscert and --tlskey");
-  return { authority: tlscacert, certificate: tlscert, key: tlskey };
 }
 
 function graceOf(text = "10"): number {

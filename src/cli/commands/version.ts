@@ -13,6 +13,8 @@ interface Versions extends Readonly<Record<string, string>> {
 }
 
 export const version: CliCommand = documentCommand<{ readonly format?: string }, Versions>({
+  isLocal: true,
+
   declare(command) {
     command.usage("[OPTIONS]");
     addJson(addFormat(command, "Print with a Go template (default: a list)"));

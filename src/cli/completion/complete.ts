@@ -4,7 +4,7 @@
  * file names.
  */
 import type { Argument, Option } from "commander";
-import type { Store } from "../../engine/store.ts";
+import type { AnyStore } from "../../engine/any-store.ts";
 import type { V1Store } from "../../engine/v1-store.ts";
 import { GLOBAL_OPTIONS } from "../options.ts";
 import { buildProgram, type VarveCommand } from "../program.ts";
@@ -132,11 +132,11 @@ const ARGUMENT_KINDS: Readonly<Record<string, readonly Kind[]>> = {
   file: ["file"],
 };
 
-async function imageNames(store: Store | V1Store): Promise<Candidate[]> {
+async function imageNames(store: AnyStore | V1Store): Promise<Candidate[]> {
   const images = await store.images();
   return images.flatMap(({ tags }) => tags).map((value) => ({ value, description: "image" }));
 }
 
-async function containerNames(store: Store | V1Store): Promise<Candidate[]> {
+async function containerNames(store: AnyStore | V1Store): Promise<Candidate[]> {
   return (await store.containers()).map(({ name, image }) => ({ value: name, description: `container of ${image}` }));
 }

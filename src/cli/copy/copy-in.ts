@@ -1,8 +1,8 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { basename, posix, resolve } from "node:path";
+import type { AnyStore } from "../../engine/any-store.ts";
 import { archiveOf, type FileEntry, type FileView } from "../../engine/file-view.ts";
 import { MountedFiles } from "../../engine/mounted-files.ts";
-import type { Store } from "../../engine/store.ts";
 import { errnoOf, isVarveError, VarveError } from "../../errors.ts";
 import { abortable, type ByteSource } from "../../io/byte-source.ts";
 import { decompress } from "../../io/compression.ts";
@@ -17,7 +17,7 @@ export interface CopyInOptions {
 }
 
 /** Copies a local file or tree into a container. Owners stay what they are here, as Docker has it. */
-export async function copyIn(store: Store, from: string, to: TargetPath, options: CopyInOptions): Promise<void> {
+export async function copyIn(store: AnyStore, from: string, to: TargetPath, options: CopyInOptions): Promise<void> {
   await refuseImage(store, to.target);
   const path = options.followLink || assertsDirectory(from) ? real(from) : resolve(from);
   const source = {
@@ -33,7 +33,7 @@ export async function copyIn(store: Store, from: string, to: TargetPath, options
 }
 
 /** Unpacks a tar, compressed or not, into a directory of a container. */
-export async function unpackInto(store: Store, tar: ByteSource, to: TargetPath, signal: AbortSignal): Promise<void> {
+export async function unpackInto(store: AnyStore, tar: ByteSource, to: TargetPath, signal: AbortSignal): Promise<void> {
   await refuseImage(store, to.target);
   const { path, kind } = await destinationIn(store, to);
   if (kind !== "directory")
@@ -41,7 +41,7 @@ export async function unpackInto(store: Store, tar: ByteSource, to: TargetPath, 
   await store.copyIn(to.target, path, decompress(tar), { noOverwriteDirNonDir: true, signal });
 }
 
-async function refuseImage(store: Store, target: string): Promise<void> {
+async function refuseImage(store: AnyStore, target: string): Promise<void> {
   try {
     await store.inspectContainer(target);
   } catch (error) {
@@ -75,7 +75,7 @@ function missing(path: string, error: unknown): unknown {
   return new VarveError("not-found", `lstat ${path}: no such file or directory`, { path }, error);
 }
 
-async function destinationIn(store: Store, { target, path }: TargetPath): Promise<CopyDestination> {
+async function destinationIn(store: AnyStore, { target, path }: TargetPath): Promise<CopyDestination> {
   const clean = posix.resolve("/", path);
   const mustBeDirectory = assertsDirectory(path);
   try {

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { posix, resolve } from "node:path";
+import type { AnyStore } from "../../engine/any-store.ts";
 import type { FileEntry } from "../../engine/file-view.ts";
-import type { Store } from "../../engine/store.ts";
 import { asVarveError, VarveError } from "../../errors.ts";
 import { TreeApplier } from "../../fstree/apply.ts";
 import { abortable } from "../../io/byte-source.ts";
@@ -21,7 +21,7 @@ export interface CopyOutOptions {
 }
 
 /** Copies a file or a tree of an image or a container to a local path. */
-export async function copyOut(store: Store, from: TargetPath, to: string, options: CopyOutOptions): Promise<void> {
+export async function copyOut(store: AnyStore, from: TargetPath, to: string, options: CopyOutOptions): Promise<void> {
   const found = await findSource(store, from, options.followLink);
   const source = {
     isDirectory: found.entry.kind === "directory",
@@ -50,7 +50,7 @@ export async function copyOut(store: Store, from: TargetPath, to: string, option
 
 /** What is copied: after links at the end were followed, it keeps the name of the first. */
 export async function findSource(
-  store: Store,
+  store: AnyStore,
   { target, path }: TargetPath,
   followLink: boolean,
 ): Promise<{ entry: FileEntry; name: ByteString; path: string }> {
