@@ -4,12 +4,16 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, type ListenOptions, type Socket } from "node:net";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
 import { type Host, parseHost, type TlsFiles } from "../remote/host.ts";
+import { type InheritedSocket, inheritedSockets } from "./inherited.ts";
 
 /** Where a daemon listens, as `docker -H` names it. */
 export type Address =
   | Host
-  /** Sockets that systemd, or who else starts us, has opened. */
-  | { readonly kind: "inherited" };
+  /** Sockets that systemd has opened: which of them, as `inheritedSockets` takes it. */
+  | { readonly kind: "inherited"; readonly which: string };
+
+/** Where one socket is, or is to be. */
+export type Place = Host | InheritedSocket;
 
 export interface Listener {
   /** As clients name it; with the port that the kernel chose, where it was to choose. */
@@ -21,12 +25,23 @@ export interface Listener {
 }
 
 /**
- * Reads what `parseHost` reads, and `fd://`.
+ * Reads what `parseHost` reads, and `fd://`, `fd://3` and `fd://name`.
  *
  * @throws VarveError `invalid-argument`
  */
 export function parseAddress(text: string): Address {
-  return text === "fd://" ? { kind: "inherited" } : parseHost(text, ", or fd:// for sockets of systemd");
+  const [, which] = /^fd:\/\/([^/:]*)$/.exec(text) ?? [];
+  return which === undefined ? parseHost(text, ", or fd:// for sockets of systemd") : { kind: "inherited", which };
+}
+
+/** The sockets of an address, of which systemd may have opened several. @throws VarveError `invalid-argument` */
+export function placesOf(address: Address): Place[] {
+  return address.kind === "inherited" ? inheritedSockets(address.which) : [address];
+}
+
+/** Whether a place can be reached from elsewhere, so that only TLS knows who comes. */
+export function isRemote(place: Place): boolean {
+  return place.kind === "tcp" || (place.kind === "inherited" && place.reachedBy === "tcp");
 }
 
 /**
@@ -34,18 +49,17 @@ export function parseAddress(text: string): Address {
  * @throws VarveError `in-use`, `permission`, `invalid-argument`
  */
 export async function openListener(
-  address: Address,
+  place: Place,
   tls: TlsFiles | undefined,
   onRequest: RequestListener,
   onError: (error: Error) => void,
 ): Promise<Listener> {
-  const server =
-    tls !== undefined && address.kind === "tcp" ? tlsServer(tls, onRequest) : createServer(SETTINGS, onRequest);
+  const server = tls !== undefined && isRemote(place) ? tlsServer(tls, onRequest) : createServer(SETTINGS, onRequest);
   // An upload may take as long as it takes, and clients come back to their connections after any time.
   server.requestTimeout = 0;
   server.keepAliveTimeout = 0;
-  if (address.kind === "unix") await removeStale(address.path);
-  await listen(server, address);
+  if (place.kind === "unix") await removeStale(place.path);
+  await listen(server, place);
   server.on("error", onError);
   // Also those that have not yet said what they want, or who they are.
   const connections = new Set<Socket>();
@@ -53,9 +67,8 @@ export async function openListener(
     connections.add(connection);
     connection.once("close", () => connections.delete(connection));
   });
-  if (address.kind === "unix") chmodSync(address.path, 0o600);
   return {
-    name: nameOf(server, address),
+    name: nameOf(server, place),
     close: () => new Promise((resolve) => server.close(() => resolve())),
     cut: () => {
       for (const connection of connections) connection.destroy();
@@ -81,9 +94,6 @@ export function giveToGroup(path: string, group: string): void {
 /** What Go's server takes, so that long filters and tokens come through. */
 const SETTINGS: ServerOptions = { maxHeaderSize: 1 << 20 };
 
-/** The first descriptor after the standard ones; `LISTEN_FDS` says how many there are. */
-const FIRST_INHERITED = 3;
-
 function tlsServer(files: TlsFiles, onRequest: RequestListener): Server {
   try {
     const [ca, cert, key] = [files.authority, files.certificate, files.key].map((path) => readFileSync(path));
@@ -107,46 +117,43 @@ async function removeStale(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-function listen(server: Server, address: Address): Promise<void> {
+function listen(server: Server, place: Place): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(failureOf(error, address));
+    const fail = (error: Error): void => reject(failureOf(error, place));
     server.once("error", fail);
-    server.listen(placeOf(address), () => {
-      server.off("error", fail);
-      resolve();
-    });
+    // A socket is its owner's alone from its first moment on.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(optionsOf(place), () => {
+        server.off("error", fail);
+        resolve();
+      });
+    } finally {
+      process.umask(mask);
+    }
   });
 }
 
-function placeOf(address: Address): ListenOptions & { fd?: number } {
-  switch (address.kind) {
+function optionsOf(place: Place): ListenOptions & { fd?: number } {
+  switch (place.kind) {
     case "unix":
-      return { path: address.path };
+      return { path: place.path };
     case "tcp":
-      return { host: address.host, port: address.port };
+      return { host: place.host, port: place.port };
     case "inherited":
-      return { fd: inheritedDescriptor() };
+      return { fd: place.descriptor };
   }
 }
 
-function inheritedDescriptor(): number {
-  const { LISTEN_FDS: count, LISTEN_PID: process_ } = process.env;
-  if (count === "1" && Number(process_) === process.pid) return FIRST_INHERITED;
-  throw new VarveError("invalid-argument", "fd:// needs one socket from systemd: LISTEN_FDS=1 and LISTEN_PID", {
-    count,
-  });
-}
-
-function failureOf(error: Error, address: Address): unknown {
+function failureOf(error: Error, place: Place): unknown {
   if (errnoOf(error) !== "EADDRINUSE") return asVarveError(error);
-  const name = address.kind === "tcp" ? `port ${address.port} of ${address.host}` : "that socket";
+  const name = place.kind === "tcp" ? `port ${place.port} of ${place.host}` : "that socket";
   return new VarveError("in-use", `somebody already listens at ${name}`, {}, error);
 }
 
-function nameOf(server: Server, address: Address): string {
-  if (address.kind === "unix") return `unix://${address.path}`;
+function nameOf(server: Server, place: Place): string {
+  if (place.kind === "unix") return `unix://${place.path}`;
   const bound = server.address() as AddressInfo | string | null;
-  if (bound === null) return "fd://";
-  if (typeof bound === "string") return `unix://${bound}`;
+  if (bound === null || typeof bound === "string") return `fd://${place.kind === "inherited" ? place.descriptor : ""}`;
   return `tcp://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }

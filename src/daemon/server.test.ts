@@ -40,7 +40,7 @@ function serve(): Promise<Server> {
   const log: Log = (_, message, fields) => {
     if (message === "answered") answered.push(`${fields?.url}`);
   };
-  return Server.start(store, { addresses: [{ kind: "unix", path: socket }], log });
+  return Server.start(store, { places: [{ kind: "unix", path: socket }], log });
 }
 
 /** An archive of one image with one layer of this many bytes. */

@@ -14,13 +14,13 @@ import type { TlsFiles } from "../remote/host.ts";
 import { Answer } from "./answer.ts";
 import { API } from "./api.ts";
 import { bodyOf, type Call, dropRest } from "./call.ts";
-import { type Address, type Listener, openListener } from "./listen.ts";
+import { type Listener, openListener, type Place } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { NEWEST_VERSION, splitVersion } from "./versions.ts";
 
 export interface ServerOptions {
-  readonly addresses: readonly Address[];
-  /** For all TCP addresses; without it they speak plainly to everybody. */
+  readonly places: readonly Place[];
+  /** For all places that are remote; without it they speak plainly to everybody. */
   readonly tls?: TlsFiles | undefined;
   readonly log: Log;
 }
@@ -38,15 +38,15 @@ export class Server {
   readonly #endless = new Set<AbortController>();
 
   /**
-   * Listens at all addresses, or at none.
+   * Listens at all places, or at none.
    *
-   * @throws VarveError `in-use` for an address that somebody else has, `invalid-argument`, `permission`
+   * @throws VarveError `in-use` for one that somebody else has, `invalid-argument`, `permission`
    */
   static async start(store: Store, options: ServerOptions): Promise<Server> {
     const server = new Server(store, options.log);
     try {
-      for (const address of options.addresses)
-        server.#listeners.push(await openListener(address, options.tls, server.#accept, server.#refuse));
+      for (const place of options.places)
+        server.#listeners.push(await openListener(place, options.tls, server.#accept, server.#refuse));
     } catch (error) {
       await server.stop(0);
       throw error;

@@ -5,8 +5,9 @@ import { type ByteString, toText } from "./byte-string.ts";
 /**
  * `sys/` is where Varve meets the kernel: calls relative to a directory descriptor (at.ts), stats, xattrs, times in
  * nanoseconds, names resolved inside a tree (tree-root.ts), removal of trees that nobody trusts (remove-tree.ts),
- * mounts, locks, copies and syncs. `node:fs` does what it can do; the rest goes through this file, the only one that
- * knows koffi. The library is opened on the first call, so that code which only parses never pays for it.
+ * mounts, locks, copies, syncs, and sockets that Node does not know. `node:fs` does what it can do; the rest goes
+ * through this file, the only one that knows koffi. The library is opened on the first call, so that code which only
+ * parses never pays for it.
  *
  * Names are bytes (byte-string.ts). koffi would hand a JavaScript string to C as UTF-8, therefore every name passes
  * through `cString` first. All calls are synchronous; a failure is reported by `sysError`, which must be the very next
@@ -50,6 +51,9 @@ export interface Libc {
   lseek(fd: number, offset: number, whence: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   sync_file_range(fd: number, offset: number, length: number, flags: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  sendto(fd: number, bytes: Uint8Array, size: number, flags: number, address: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, option: number, into: Uint8Array, size: Uint8Array): number;
 }
 
 /** What stands for a `const char *`: text when it is ASCII, else bytes with their terminating NUL. */
@@ -176,6 +180,9 @@ const FUNCTIONS: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ioctl: ["int", "int", "unsigned long", "intptr_t"],
   copy_file_range: ["intptr_t", "int", "void *", "int", "void *", "size_t", "uint32_t"],
   lseek: ["int64_t", "int", "int64_t", "int"],
+  socket: ["int", "int", "int", "int"],
+  sendto: ["intptr_t", "int", "const void *", "size_t", "int", "const void *", "uint32_t"],
+  getsockopt: ["int", "int", "int", "int", "void *", "void *"],
 };
 
 const x64 = process.arch === "x64";

@@ -96,7 +96,7 @@ describe("varve serve", () => {
     [["-H", "unix://"], "invalid address unix://"],
     [["-H", `unix:///${"x".repeat(200)}`], "too long for a socket"],
     [["-H", "tcp://127.0.0.1:70000", "--insecure"], "invalid address tcp://127.0.0.1:70000"],
-    [["-H", "fd://"], "fd:// needs one socket from systemd"],
+    [["-H", "fd://"], "no sockets found via socket activation"],
     [["-G", "no-such-group"], "there is no group no-such-group"],
     [["--stop-timeout", "soon"], "--stop-timeout is no number of seconds: soon"],
   ])("with %j says what is wrong", async (options, message) => {

@@ -1,5 +1,6 @@
-import { type Address, giveToGroup, parseAddress } from "../../daemon/listen.ts";
-import { openLog } from "../../daemon/log.ts";
+import { notify } from "../../daemon/inherited.ts";
+import { giveToGroup, isRemote, type Place, parseAddress, placesOf } from "../../daemon/listen.ts";
+import { type Log, openLog } from "../../daemon/log.ts";
 import { Server } from "../../daemon/server.ts";
 import type { Store } from "../../engine/store.ts";
 import { socketOf } from "../../remote/host.ts";
@@ -33,7 +34,7 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
       .addOption(
         repeatable(
           "-H, --host <address>",
-          "Listen at unix:///PATH, tcp://HOST:PORT or fd:// (default: varve/docker.sock in the data-root)",
+          "Listen at unix:///PATH, tcp://HOST:PORT, fd://, fd://3 or fd://NAME (default: varve/docker.sock in the data-root)",
         ),
       )
       .option("-G, --group <name>", "Let a group use the unix sockets (default: only their owner)")
@@ -55,22 +56,24 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
   async *items({ options, session }) {
     const tls = tlsFiles(options);
     const grace = graceOf(options.stopTimeout);
-    const given = (options.host ?? []).map(parseAddress);
-    if (given.some(({ kind }) => kind === "tcp") && tls === undefined && !options.insecure)
+    const given = (options.host ?? []).map(parseAddress).flatMap(placesOf);
+    if (given.some(isRemote) && tls === undefined && !options.insecure)
       throw usage(
         "whoever reaches a TCP address may do anything: add --tlscacert, --tlscert and --tlskey, or --insecure",
       );
     const log = await openLog(options.debug ? "debug" : "info");
     const store = await session.ownStore();
     using _claim = await store.claimForDaemon(`varve serve (pid ${process.pid})`);
-    const addresses = given.length > 0 ? given : [defaultAddress(store)];
-    const server = await Server.start(store, { addresses, tls, log });
+    const places = given.length > 0 ? withoutTwins(given) : defaultPlaces(store);
+    const server = await Server.start(store, { places, tls, log });
     try {
-      if (options.group !== undefined) shareSockets(addresses, options.group);
+      if (options.group !== undefined) shareSockets(places, options.group);
       log("info", "listening", { addresses: server.addresses, root: store.root, driver: store.driver });
+      tellManager("READY=1", log);
       yield { addresses: server.addresses, root: store.root };
       await interrupted(session.signal);
       log("info", "stopping");
+      tellManager("STOPPING=1", log);
     } finally {
       await server.stop(grace);
     }
@@ -80,12 +83,25 @@ export const serve: CliCommand = streamCommand<Options, Serving>({
   line: ({ addresses }) => `Listening at ${addresses.join(", ")}`,
 });
 
-function defaultAddress({ root }: Store): Address {
-  return parseAddress(socketOf(root));
+function defaultPlaces({ root }: Store): Place[] {
+  return placesOf(parseAddress(socketOf(root)));
 }
 
-function shareSockets(addresses: readonly Address[], group: string): void {
-  for (const address of addresses) if (address.kind === "unix") giveToGroup(address.path, group);
+/** `fd://` and `fd://3` may mean one socket, which can be listened at once. */
+function withoutTwins(places: readonly Place[]): Place[] {
+  return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()];
+}
+
+function shareSockets(places: readonly Place[], group: string): void {
+  for (const place of places) if (place.kind === "unix") giveToGroup(place.path, group);
+}
+
+function tellManager(state: string, log: Log): void {
+  try {
+    notify(state);
+  } catch (error) {
+    log("warn", "the service manager cannot be told", { state, error: (error as Error).message });
+  }
 }
 
 function graceOf(text = "10"): number {
