@@ -50,6 +50,7 @@ export type { ChainID, DiffID } from "./digest/chain-id.ts";
 export type { Algorithm, Digest } from "./digest/digest.ts";
 export type { Durability } from "./driver/driver.ts";
 export type { AnyStore } from "./engine/any-store.ts";
+export type { ContainerFilters } from "./engine/container-filter.ts";
 export type { ContainerSummary } from "./engine/container-list.ts";
 export type { CopyInOptions } from "./engine/copy-in.ts";
 export { defaultRoot } from "./engine/data-root.ts";

@@ -2,6 +2,7 @@ import { shortID } from "../digest/random-id.ts";
 import { isVarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
+import { type ContainerSelection, selectContainers } from "./container-filter.ts";
 import { type Container, commandOf } from "./containers.ts";
 import { statusOf } from "./inspect.ts";
 import type { Workspace } from "./workspace.ts";
@@ -22,10 +23,14 @@ export interface ContainerSummary {
   readonly size?: number;
 }
 
-/** Newest first. To be called inside `read`. */
-export function listContainers(workspace: Workspace): ContainerSummary[] {
+/**
+ * Newest first. To be called inside `read`.
+ *
+ * @throws VarveError as `selectContainers`
+ */
+export function listContainers(workspace: Workspace, selection: ContainerSelection = {}): ContainerSummary[] {
   const { containers, warn } = workspace;
-  return containers.list(warn).map((container) => ({
+  return selectContainers(workspace, containers.list(warn), selection).map((container) => ({
     id: container.id,
     name: container.name,
     image: imageNameOf(workspace, container),

@@ -1,11 +1,14 @@
 import { shortID } from "../digest/random-id.ts";
 import { isVarveError, VarveError } from "../errors.ts";
-import type { Container } from "./containers.ts";
+import { type Container, eventAttributes, mountsOf } from "./containers.ts";
+import { statusOf } from "./inspect.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface RemoveContainerOptions {
   /** Also when its record says that it runs. */
   readonly force?: boolean | undefined;
+  /** Also its volumes without a name that no other container has. */
+  readonly volumes?: boolean | undefined;
   /** Only tells, by not failing, that it could be deleted. */
   readonly dryRun?: boolean | undefined;
 }
@@ -41,22 +44,44 @@ export async function removeContainer(
     // Another process is about to delete it, or has been interrupted doing so.
     if (!isVarveError(error, "not-found")) throw error;
   }
-  await workspace.commit(() => {
+  const unused = await workspace.commit(() => {
     containers.remove(findRemovable(workspace, container.id, options).id);
     for (const doubt of doubts) doubt[Symbol.dispose]();
-    events.append({ type: "container", action: "destroy", id: container.id, attributes: { name: container.name } });
+    const unused = options.volumes === true ? setVolumesAside(workspace, container) : [];
+    events.append({ type: "container", action: "destroy", id: container.id, attributes: eventAttributes(container) });
+    return unused;
   });
+  for (const name of unused) workspace.volumes.remove(name);
   return container.id;
+}
+
+/**
+ * Takes the anonymous volumes of a container that is gone away from their names, so that nobody finds them any more; those
+ * that another one has too stay.
+ *
+ * @returns what they are called now
+ */
+function setVolumesAside({ containers, volumes, events }: Workspace, container: Container): string[] {
+  const used = new Set(containers.list().flatMap((other) => mountsOf(other).map(({ name }) => name)));
+  const unused = mountsOf(container).filter(
+    ({ type, name, driver, spec }) => type === "volume" && driver === "local" && spec.source === "" && !used.has(name),
+  );
+  return unused.flatMap(({ name }) => {
+    if (!volumes.has(name)) return [];
+    events.append({ type: "volume", action: "destroy", id: name, attributes: { driver: "local" } });
+    return [volumes.setAside(name)];
+  });
 }
 
 function findRemovable({ containers }: Workspace, name: string, { force }: RemoveContainerOptions): Container {
   const container = containers.find(name);
   if (!container.running || force === true) return container;
-  throw new VarveError(
-    "conflict",
-    `You cannot remove a running container ${container.id}. Stop the container before attempting removal or force remove`,
-    { container: container.id },
-  );
+  const status = statusOf(container);
+  const advice = "top the container before attempting removal or force remove";
+  const first = status === "paused" ? "Unpause and then s" : "S";
+  throw new VarveError("conflict", `You cannot remove a ${status} container ${container.id}. ${first}${advice}`, {
+    container: container.id,
+  });
 }
 
 function inUse({ id }: Container): VarveError {

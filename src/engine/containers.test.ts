@@ -2,7 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ContainerRecords, commandOf, type NewContainer } from "./containers.ts";
+import { EMPTY_CONTAINER_CONFIG } from "../image/container-config.ts";
+import { hostConfigType } from "./container/host-config.ts";
+import type { NewContainer } from "./container/new-record.ts";
+import { ContainerRecords, commandOf } from "./containers.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -14,17 +17,20 @@ const made: NewContainer = {
   id: "ab".repeat(32),
   name: "made",
   image: `sha256:${"1".repeat(64)}`,
-  imageName: "base:1",
   created: "2026-11-20T10:00:00Z",
   driver: "overlay2",
-  config: { Entrypoint: ["/init"], Cmd: ["a", "b"], Labels: { x: "y" } },
+  config: { ...EMPTY_CONTAINER_CONFIG, entrypoint: ["/init"], cmd: ["a", "b"], labels: new Map([["x", "y"]]) },
+  networkSettings: { Networks: null, IsAnonymousEndpoint: true },
+  mounts: [],
+  security: { appArmorProfile: "", seccompProfile: "", noNewPrivileges: false },
 };
+const host = hostConfigType.zero;
 
 describe("container records", () => {
   test("what was written is found by id, prefix and name", () => {
     const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
     expect(records.list()).toEqual([]);
-    records.write(made);
+    records.write(made, host);
     for (const name of [made.id, "abab", "made", "/made"]) expect(records.find(name).id).toBe(made.id);
     expect(commandOf(records.find("made"))).toBe("/init a b");
     expect(() => records.find("mad")).toThrow("No such container: mad");
@@ -36,8 +42,8 @@ describe("container records", () => {
 
   test("a prefix of two is ambiguous, a name in use a conflict, a name that Docker refuses an error", () => {
     const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
-    records.write(made);
-    records.write({ ...made, id: `ab${"c".repeat(62)}`, name: "other" });
+    records.write(made, host);
+    records.write({ ...made, id: `ab${"c".repeat(62)}`, name: "other" }, host);
     expect(() => records.find("ab")).toThrow(expect.objectContaining({ code: "ambiguous" }));
     expect(() => records.checkName("made")).toThrow('The container name "/made" is already in use by container');
     expect(() => records.checkName("-x")).toThrow("Invalid container name (-x)");
@@ -46,7 +52,7 @@ describe("container records", () => {
 
   test("a record that cannot be read is passed over and told of", () => {
     const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
-    records.write(made);
+    records.write(made, host);
     for (const [id, text] of Object.entries({ broken: "{", empty: "null", odd: '{"Name":1}' })) {
       mkdirSync(join(directory, id));
       writeFileSync(join(directory, id, "config.v2.json"), text);

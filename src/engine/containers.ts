@@ -1,15 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { shortID } from "../digest/random-id.ts";
 import { groupOnly, makeDirectory, makeMissingDirectory, rootIdentity } from "../driver/home.ts";
-import { errnoOf, VarveError } from "../errors.ts";
+import { errnoOf, isVarveError, VarveError } from "../errors.ts";
 import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { type ContainerConfig, containerConfigType } from "../image/container-config.ts";
 import type { ImageID } from "../image/image.ts";
 import { replaceFile } from "../io/atomic-file.ts";
-import { parseJson } from "../json/json.ts";
+import { formatGo, type GoStruct } from "../json/go-value.ts";
+import { type Json, parseJson } from "../json/json.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
+import { type HostConfig, hostConfigType } from "./container/host-config.ts";
+import { type MountPoint, mountPointType } from "./container/mount-point.ts";
+import { type NewContainer, newRecord } from "./container/new-record.ts";
 
 /**
  * Containers as Docker records them, in `containers/<id>/config.v2.json` and `hostconfig.json`, so that a dockerd that
@@ -26,18 +29,6 @@ export interface Container {
   readonly driver: string;
   /** `config.v2.json` as it is. */
   readonly record: Readonly<Record<string, unknown>>;
-}
-
-export interface NewContainer {
-  readonly id: string;
-  readonly name: string;
-  readonly image: ImageID;
-  /** What the user called the image. */
-  readonly imageName: string;
-  readonly created: string;
-  readonly driver: string;
-  /** The image's `config`, which becomes the container's. */
-  readonly config: Readonly<Record<string, unknown>>;
 }
 
 export class ContainerRecords {
@@ -101,36 +92,63 @@ export class ContainerRecords {
 
   /** @throws VarveError `conflict` for a name in use, `invalid-argument` for one that Docker refuses */
   checkName(name: string): void {
-    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name))
+    const bare = name.replace(/^\//, "");
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(bare))
       throw new VarveError(
         "invalid-argument",
         `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
         { name },
       );
-    const user = this.list().find((container) => container.name === name);
+    const user = this.list().find((container) => container.name === bare);
     if (user !== undefined)
       throw new VarveError(
         "conflict",
-        `Conflict. The container name "/${name}" is already in use by container "${user.id}". You have to remove (or rename) that container to be able to reuse that name.`,
+        `Conflict. The container name "/${bare}" is already in use by container "${user.id}". You have to remove (or rename) that container to be able to reuse that name.`,
         { name, container: user.id },
       );
   }
 
-  write(container: NewContainer): void {
+  /** Whether a container has this name. */
+  hasName(name: string): boolean {
+    return this.list().some((container) => container.name === name);
+  }
+
+  /** @param host what `hostconfig.json` is to hold */
+  write(container: NewContainer, host: HostConfig): void {
     const directory = join(this.#directory, container.id);
     const sync = this.#sync;
     makeMissingDirectory(this.#directory, 0o710, this.#owner);
     makeDirectory(directory, 0o710, this.#owner);
     try {
       makeDirectory(join(directory, "checkpoints"), 0o700, { uid: 0, gid: 0 });
-      const host = Buffer.from(JSON.stringify(HOST_CONFIG));
-      replaceFile(join(directory, "hostconfig.json"), host, { mode: 0o644, sync });
-      const record = Buffer.from(JSON.stringify(recordOf(container)));
-      replaceFile(join(directory, "config.v2.json"), record, { mode: 0o600, sync });
+      // The one that says that there is a container comes last.
+      replaceFile(join(directory, "hostconfig.json"), line(hostConfigType.write(host)), { mode: 0o644, sync });
+      replaceFile(join(directory, "config.v2.json"), line(newRecord(container)), { mode: 0o600, sync });
       if (sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
     } catch (error) {
       removeTree(directory);
       throw error;
+    }
+  }
+
+  /** Gives a container another name in one step. All else in its record stays, also what we do not know. */
+  rename(id: string, name: string): void {
+    const path = join(this.#directory, id, "config.v2.json");
+    const record = parseJson(readFileSync(path), { first: true });
+    const networks = record.member("NetworkSettings");
+    const settings = networks?.kind === "object" ? { ...fieldsOf(networks), IsAnonymousEndpoint: false } : networks;
+    const renamed = { ...fieldsOf(record), Name: `/${name}`, NetworkSettings: settings };
+    replaceFile(path, line(renamed), { mode: 0o600, sync: this.#sync });
+  }
+
+  /** What `hostconfig.json` says. */
+  hostConfig(id: string): HostConfig {
+    try {
+      return hostConfigType.parse(readFileSync(join(this.#directory, id, "hostconfig.json")));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return hostConfigType.zero;
+      if (!isVarveError(error)) throw error;
+      throw new VarveError("corrupt", `container ${id}: its host config cannot be read`, { id }, error);
     }
   }
 
@@ -157,6 +175,25 @@ export function configOf({ id, record }: Container): ContainerConfig {
   }
 }
 
+/** What Docker tells about a container in each of its events: its labels, its image and its name. */
+export function eventAttributes(container: Container): Record<string, string> {
+  const { Labels, Image } = (container.record.Config ?? {}) as {
+    Labels?: Record<string, string> | null;
+    Image?: string;
+  };
+  return { ...Labels, ...(Image ? { image: Image } : {}), name: container.name };
+}
+
+/** What is mounted in a container, by its record. */
+export function mountsOf({ id, record }: Container): MountPoint[] {
+  try {
+    const points = parseJson(JSON.stringify(record.MountPoints ?? {}));
+    return [...points.members()].map(([, point]) => mountPointType.read(point, mountPointType.zero, "MountPoints"));
+  } catch (error) {
+    throw new VarveError("corrupt", `container ${id}: its mount points cannot be read`, { id }, error);
+  }
+}
+
 /** What Docker would run: the entry point and its arguments, those with a space between quotes. */
 export function commandOf(container: Container): string {
   const { Path, Args } = container.record as { Path?: string; Args?: string[] | null };
@@ -164,199 +201,14 @@ export function commandOf(container: Container): string {
   return words.filter((word) => word !== "").join(" ");
 }
 
-function recordOf(container: NewContainer): Record<string, unknown> {
-  const { Entrypoint, Cmd } = container.config as { Entrypoint?: string[] | null; Cmd?: string[] | null };
-  const words = [...(Entrypoint ?? []), ...(Cmd ?? [])];
-  return {
-    StreamConfig: {},
-    State: {
-      Running: false,
-      Paused: false,
-      Restarting: false,
-      OOMKilled: false,
-      RemovalInProgress: false,
-      Dead: false,
-      Pid: 0,
-      ExitCode: 0,
-      Error: "",
-      StartedAt: ZERO_TIME,
-      FinishedAt: ZERO_TIME,
-      Health: null,
-    },
-    ID: container.id,
-    Created: container.created,
-    Managed: false,
-    Path: words[0] ?? "",
-    Args: words.slice(1),
-    Config: {
-      ...EMPTY_CONFIG,
-      ...container.config,
-      Hostname: shortID(container.id),
-      AttachStdout: true,
-      AttachStderr: true,
-      Image: container.imageName,
-      Labels: container.config.Labels ?? {},
-    },
-    Image: container.image,
-    NetworkSettings: NETWORK_SETTINGS,
-    LogPath: "",
-    Name: `/${container.name}`,
-    Driver: container.driver,
-    OS: "linux",
-    MountLabel: "",
-    ProcessLabel: "",
-    RestartCount: 0,
-    HasBeenStartedBefore: false,
-    HasBeenManuallyStopped: false,
-    MountPoints: {},
-    SecretReferences: null,
-    ConfigReferences: null,
-    AppArmorProfile: "",
-    HostnamePath: "",
-    HostsPath: "",
-    ShmPath: "",
-    ResolvConfPath: "",
-    SeccompProfile: "",
-    NoNewPrivileges: false,
-    LocalLogCacheMeta: { HaveNotifyEnabled: false },
-  };
+/** As dockerd's encoder writes it. */
+function line(document: GoStruct): Buffer {
+  return Buffer.concat([formatGo(document), Buffer.from("\n")]);
 }
 
-const ZERO_TIME = "0001-01-01T00:00:00Z";
-
-const EMPTY_CONFIG = {
-  Hostname: "",
-  Domainname: "",
-  User: "",
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: null,
-  Cmd: null,
-  Image: "",
-  Volumes: null,
-  WorkingDir: "",
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: {},
-};
-
-// The next two are what `docker create` without options writes (dockerd 20.10.24).
-
-const NETWORK_SETTINGS = {
-  Bridge: "",
-  SandboxID: "",
-  HairpinMode: false,
-  LinkLocalIPv6Address: "",
-  LinkLocalIPv6PrefixLen: 0,
-  Networks: {
-    bridge: {
-      IPAMConfig: null,
-      Links: null,
-      Aliases: null,
-      NetworkID: "",
-      EndpointID: "",
-      Gateway: "",
-      IPAddress: "",
-      IPPrefixLen: 0,
-      IPv6Gateway: "",
-      GlobalIPv6Address: "",
-      GlobalIPv6PrefixLen: 0,
-      MacAddress: "",
-      DriverOpts: null,
-      IPAMOperational: false,
-    },
-  },
-  Service: null,
-  Ports: null,
-  SandboxKey: "",
-  SecondaryIPAddresses: null,
-  SecondaryIPv6Addresses: null,
-  IsAnonymousEndpoint: false,
-  HasSwarmEndpoint: false,
-};
-
-const HOST_CONFIG = {
-  Binds: null,
-  ContainerIDFile: "",
-  LogConfig: { Type: "json-file", Config: {} },
-  NetworkMode: "default",
-  PortBindings: {},
-  RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
-  AutoRemove: false,
-  VolumeDriver: "",
-  VolumesFrom: null,
-  CapAdd: null,
-  CapDrop: null,
-  CgroupnsMode: "host",
-  Dns: [],
-  DnsOptions: [],
-  DnsSearch: [],
-  ExtraHosts: null,
-  GroupAdd: null,
-  IpcMode: "private",
-  Cgroup: "",
-  Links: null,
-  OomScoreAdj: 0,
-  PidMode: "",
-  Privileged: false,
-  PublishAllPorts: false,
-  ReadonlyRootfs: false,
-  SecurityOpt: null,
-  UTSMode: "",
-  UsernsMode: "",
-  ShmSize: 67108864,
-  Runtime: "runc",
-  ConsoleSize: [0, 0],
-  Isolation: "",
-  CpuShares: 0,
-  Memory: 0,
-  NanoCpus: 0,
-  CgroupParent: "",
-  BlkioWeight: 0,
-  BlkioWeightDevice: [],
-  BlkioDeviceReadBps: null,
-  BlkioDeviceWriteBps: null,
-  BlkioDeviceReadIOps: null,
-  BlkioDeviceWriteIOps: null,
-  CpuPeriod: 0,
-  CpuQuota: 0,
-  CpuRealtimePeriod: 0,
-  CpuRealtimeRuntime: 0,
-  CpusetCpus: "",
-  CpusetMems: "",
-  Devices: [],
-  DeviceCgroupRules: null,
-  DeviceRequests: null,
-  KernelMemory: 0,
-  KernelMemoryTCP: 0,
-  MemoryReservation: 0,
-  MemorySwap: 0,
-  MemorySwappiness: null,
-  OomKillDisable: false,
-  PidsLimit: null,
-  Ulimits: null,
-  CpuCount: 0,
-  CpuPercent: 0,
-  IOMaximumIOps: 0,
-  IOMaximumBandwidth: 0,
-  MaskedPaths: [
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-  ],
-  ReadonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-};
+function fieldsOf(record: Json): GoStruct {
+  return Object.fromEntries(record.members());
+}
 
 function broken(id: string): VarveError {
   return new VarveError("corrupt", `container ${id}: config.v2.json is not a container record`, { id });

@@ -1,6 +1,6 @@
 import { VarveError } from "../errors.ts";
 import { TreeApplier } from "../fstree/apply.ts";
-import type { IdMap } from "../fstree/id-map.ts";
+import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
 import { closeFile } from "../sys/at.ts";
 import { type ByteString, toText } from "../sys/byte-string.ts";
@@ -15,6 +15,8 @@ import { SparseContent } from "../tar/sparse-content.ts";
 export interface CopyInOptions {
   /** Refuse to put a file where a directory is, or the other way round. */
   readonly noOverwriteDirNonDir?: boolean | undefined;
+  /** Give everything to the container's user, as `docker cp -a` does; without one the tar says whose it is. */
+  readonly copyUIDGID?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,6 +24,7 @@ export interface CopyInOptions {
  * Unpacks a tar into a directory of a container's file system, as `docker cp` does. Nothing leaves the file system,
  * whatever names and links the tar or the container holds.
  *
+ * @param options.owner whose everything is to be, on the host
  * @throws VarveError `not-found` for the directory, `invalid-archive`
  */
 export async function copyIn(
@@ -29,13 +32,18 @@ export async function copyIn(
   directory: ByteString,
   tar: ByteSource,
   idMap: IdMap | undefined,
-  options: CopyInOptions = {},
+  options: {
+    noOverwriteDirNonDir?: boolean | undefined;
+    owner?: Identity | undefined;
+    signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<void> {
   refuseNoDirectory(root, directory);
-  const { noOverwriteDirNonDir, signal } = options;
-  const applier = new TreeApplier(root, { semantics: "plain", idMap, noOverwriteDirNonDir });
+  const { noOverwriteDirNonDir, owner, signal } = options;
+  // An owner is one of the host.
+  const applier = new TreeApplier(root, { semantics: "plain", idMap: owner ? undefined : idMap, noOverwriteDirNonDir });
   try {
-    const reader = readInto(new Below(cleanName(directory), applier));
+    const reader = readInto(new Below(cleanName(directory), applier, owner));
     for await (const chunk of abortable(tar, signal)) reader.write(chunk);
     reader.end();
     applier.finish();
@@ -69,16 +77,18 @@ function readInto(tree: EntrySink): TarReader {
 class Below implements EntrySink {
   readonly #directory: ByteString;
   readonly #tree: EntrySink;
+  readonly #owner: Identity | undefined;
 
-  constructor(directory: ByteString, tree: EntrySink) {
+  constructor(directory: ByteString, tree: EntrySink, owner: Identity | undefined) {
     this.#directory = directory;
     this.#tree = tree;
+    this.#owner = owner;
   }
 
   entry(header: Header): PayloadHome {
     if (this.#isMeantByDot(header)) return "tree";
     const linkname = header.type === TYPE.hardLink ? this.#place(header.linkname) : header.linkname;
-    return this.#tree.entry({ ...header, name: this.#place(header.name), linkname });
+    return this.#tree.entry({ ...header, ...this.#owner, name: this.#place(header.name), linkname });
   }
 
   data(bytes: Uint8Array): void {

@@ -1,63 +1,90 @@
+import { hostname } from "node:os";
+import { mergeConfig } from "../archive/merge-config.ts";
 import { randomID, shortID } from "../digest/random-id.ts";
-import { errnoOf, VarveError } from "../errors.ts";
-import type { Identity } from "../fstree/id-map.ts";
-import { containerConfigType } from "../image/container-config.ts";
+import { VarveError } from "../errors.ts";
+import type { ContainerConfig } from "../image/container-config.ts";
+import type { Image } from "../image/image.ts";
 import { formatTime, timeOf } from "../json/go-time.ts";
-import { toPlain } from "../json/go-value.ts";
 import { populateInitLayer } from "../layer/init-layer.ts";
-import { changeModeAt, changeOwnerAt, makeDirectoryAt } from "../sys/at.ts";
-import { type ByteString, fromText } from "../sys/byte-string.ts";
-import { cleanName, TreeRoot } from "../sys/tree-root.ts";
+import { limitersOf } from "./container/cgroups.ts";
+import { checkBody, checkConfig } from "./container/check-config.ts";
+import { checkForLinux, checkHostConfig, checkLogging } from "./container/check-host-config.ts";
+import { withDefaults } from "./container/defaults.ts";
+import type { HostConfig } from "./container/host-config.ts";
+import { checkLimits } from "./container/limits.ts";
+import { cleanPath } from "./container/mount-point.ts";
+import { newName } from "./container/names.ts";
+import { checkNetworking, networkSettings } from "./container/network.ts";
+import type { NewContainer } from "./container/new-record.ts";
+import { NewVolumes } from "./container/new-volumes.ts";
+import { withOthers } from "./container/others.ts";
+import { platformWarning } from "./container/platform-warning.ts";
+import { refused } from "./container/refusal.ts";
+import { type CreateRequest, type ReadRequest, readRequest } from "./container/request.ts";
+import { readSecurity } from "./container/security.ts";
+import { makeWorkingDirectory } from "./container/working-directory.ts";
+import { eventAttributes } from "./containers.ts";
 import type { Workspace } from "./workspace.ts";
 
+export interface CreateContainerOptions extends CreateRequest {
+  readonly name?: string | undefined;
+  /** Told, in Docker's words, of what was asked for and will not be. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * A container that does not run yet: its writable layer on an init layer, the directories that its config names
- * (FORMATS 12.4), and Docker's record of it.
+ * A container that does not run yet: its writable layer on an init layer, its working directory in it (FORMATS 12.4), its
+ * volumes, and Docker's record of it.
  *
+ * @param imageName nothing for a container from scratch
  * @returns its id
- * @throws VarveError `not-found` for the image, also when it was removed meanwhile; `conflict` for a name in use
+ * @throws VarveError `not-found` for the image, also when it was removed meanwhile; `conflict` for a name in use;
+ *   `invalid-argument` with Docker's text for what Docker refuses
  */
 export async function createContainer(
   workspace: Workspace,
   imageName: string,
-  options: { name?: string | undefined } = {},
+  options: CreateContainerOptions = {},
 ): Promise<string> {
   const { layers, driver, containers, events } = workspace;
   const id = randomID();
-  const name = options.name ?? `varve_${shortID(id)}`;
+  const request = checkedRequest(workspace, options);
   const owner = driver.idMap?.root ?? { uid: 0, gid: 0 };
   using lease = workspace.lease();
-  const { image, below } = await lease.run(() =>
+  using volumes = new NewVolumes(workspace);
+  const found = await lease.run(() =>
     workspace.read(() => {
-      containers.checkName(name);
-      const { image } = workspace.find(imageName);
-      return { image, below: image.chainID === undefined ? undefined : layers.get(image.chainID) };
-    }),
+      const image = imageName === "" ? undefined : workspace.find(imageName).image;
+      const host = withOthers(workspace.containers, request.host);
+      const config = configOf(request.config, image, imageName);
+      const name = nameOf(workspace, options.name, id);
+      volumes.plan(host, config);
+      const below = image?.chainID === undefined ? undefined : layers.get(image.chainID);
+      return { image, host, config, name, below };
+    }, options.signal),
   );
-  const config = image.config.config ?? containerConfigType.zero;
-  const directories = [config.workingDir, ...(config.volumes ?? [])].filter((path) => path !== "");
-  const record = {
-    id,
-    name,
-    image: image.id,
-    imageName,
-    created: formatTime(timeOf(new Date())),
-    driver: driver.name,
-    config: toPlain(containerConfigType.write(config)) as Record<string, unknown>,
-  };
+  const { image, host, below } = found;
+  if (image !== undefined) platformWarning(image.config, options.onWarning);
+  const record = recordOf(found, request, { id, isAnonymous: !options.name });
   let written = false;
   try {
     await layers.createRW(id, {
-      parent: image.chainID,
+      parent: image?.chainID,
       init: (path) => populateInitLayer(path, owner),
-      ...(directories.length === 0 ? {} : { fill: (path) => makeDirectories(path, directories, owner) }),
+      fill: (path) => {
+        options.signal?.throwIfAborted();
+        makeWorkingDirectory(path, record.config.workingDir, owner);
+        volumes.make(path);
+      },
       // The record first: should we die in between, it can be seen, and removed.
       beside: () => {
-        containers.checkName(name);
-        if (!workspace.images.has(image.id))
+        const name = nameOf(workspace, options.name ?? found.name, id);
+        if (image !== undefined && !workspace.images.has(image.id))
           throw new VarveError("not-found", `No such image: ${imageName}`, { name: imageName });
-        containers.write(record);
+        const mounts = volumes.settle();
         written = true;
+        containers.write({ ...record, name, driver: driver.name, mounts }, host);
       },
     });
   } catch (error) {
@@ -66,26 +93,63 @@ export async function createContainer(
   } finally {
     await below?.release();
   }
-  events.append({ type: "container", action: "create", id, attributes: { name, image: imageName } });
+  for (const volume of volumes.names)
+    events.append({ type: "volume", action: "create", id: volume, attributes: { driver: "local" } });
+  events.append({ type: "container", action: "create", id, attributes: eventAttributes(containers.read(id)) });
   return id;
 }
 
-function makeDirectories(path: string, directories: readonly string[], owner: Identity): void {
-  using root = new TreeRoot(path);
-  for (const directory of directories) makeDirectory(root, cleanName(fromText(directory)), owner);
+/** What a client asks for, as far as it can be judged without looking at the root. */
+function checkedRequest(
+  workspace: Workspace,
+  { onWarning = () => {}, ...options }: CreateContainerOptions,
+): ReadRequest {
+  const request = readRequest(options);
+  const can = limitersOf();
+  const isRemapped = workspace.driver.idMap !== undefined;
+  checkBody(request.config, request.host, can);
+  checkConfig(request.config);
+  let { host } = request;
+  if (request.hasHost) {
+    checkHostConfig(host);
+    host = checkLimits(host, can, onWarning);
+    checkForLinux(host, { ...can, isRemapped }, onWarning);
+  }
+  checkNetworking(request.networking);
+  const adapted = withDefaults(host, can, request.hasHost);
+  return { ...request, host: { ...adapted, logConfig: checkLogging(adapted.logConfig) } };
 }
 
-/** With its parents, each 0755, resolved inside the container. What is there already stays as it is. */
-function makeDirectory(root: TreeRoot, path: ByteString, owner: Identity): void {
-  const components = path.split("/");
-  for (let depth = 1; depth <= components.length; depth++) {
-    const { dir, base } = root.parentOf(components.slice(0, depth).join("/") as ByteString);
-    try {
-      makeDirectoryAt(dir, base, 0o755);
-      changeOwnerAt(dir, base, owner.uid, owner.gid);
-      changeModeAt(dir, base, 0o755);
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw error;
-    }
-  }
+/** Docker's merge of what is asked for with what the image says. */
+function configOf(asked: ContainerConfig, image: Image | undefined, imageName: string): ContainerConfig {
+  const inherited = image?.config.config ?? null;
+  const merged = inherited === null ? asked : mergeConfig(asked, inherited);
+  const { cmd, entrypoint, workingDir } = merged;
+  // An empty word stands for no entry point, whatever the image has.
+  const own = entrypoint?.length === 1 && entrypoint[0] === "" ? null : entrypoint;
+  if (!cmd?.length && !own?.length) throw refused("No command specified");
+  return { ...merged, entrypoint: own, workingDir: workingDir && cleanPath(workingDir), image: imageName };
+}
+
+function nameOf({ containers }: Workspace, asked: string | undefined, id: string): string {
+  if (asked === undefined || asked === "") return newName((name) => containers.hasName(name), id);
+  containers.checkName(asked);
+  return asked.replace(/^\//, "");
+}
+
+function recordOf(
+  { image, host, config }: { image: Image | undefined; host: HostConfig; config: ContainerConfig },
+  { networking }: ReadRequest,
+  options: { readonly id: string; readonly isAnonymous: boolean },
+): Omit<NewContainer, "name" | "mounts" | "driver"> {
+  const { id, isAnonymous } = options;
+  const isDisabled = config.networkDisabled;
+  return {
+    id,
+    image: image?.id ?? "",
+    created: formatTime(timeOf(new Date())),
+    config: { ...config, hostname: config.hostname || (host.networkMode === "host" ? hostname() : shortID(id)) },
+    networkSettings: networkSettings(host.networkMode, networking, { isDisabled, isAnonymous }),
+    security: readSecurity(host),
+  };
 }

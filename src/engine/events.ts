@@ -19,9 +19,9 @@ import { FileLock } from "../sys/lock.ts";
  * every process sees the events of all. At `ROTATE_AT` bytes the file becomes the one earlier file that is kept.
  */
 export interface StoreEvent {
-  readonly type: "image" | "container";
+  readonly type: "image" | "container" | "volume";
   readonly action: string;
-  /** Image or container id; empty where it is about none, as for `prune`. */
+  /** Image or container id, or a volume's name; empty where it is about none, as for `prune`. */
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
   /** Nanoseconds since the epoch, as text: they pass the range of exact numbers. */

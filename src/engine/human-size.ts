@@ -16,6 +16,14 @@ export function binarySize(bytes: number): string {
   return scaled(bytes, 4, 1024, BINARY_UNITS);
 }
 
+/** Reads a size as Docker's flags and options have it, in units of 1024: `64m`, `1.5 GiB`, `4096`. */
+export function parseBinarySize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$/i.exec(text);
+  if (match === null) return undefined;
+  const power = " kmgtp".indexOf((match[2] ?? " ").toLowerCase());
+  return Math.trunc(Number(match[1]) * 1024 ** power);
+}
+
 /** Docker's size column: three digits. */
 export function shortSize(bytes: number): string {
   return humanSize(bytes, 3);

@@ -8,10 +8,11 @@ import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
-import { familiarString, parseNormalized } from "../reference/reference.ts";
+import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
+import type { ContainerFilters } from "./container-filter.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
-import { type Container, configOf } from "./containers.ts";
+import { type Container, configOf, eventAttributes } from "./containers.ts";
 import type { CopyInOptions } from "./copy-in.ts";
 import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
@@ -315,22 +316,57 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Makes a container that does not run: a writable layer on the image, with Docker's own record. Needs root.
+   * Makes a container that does not run: a writable layer on the image, with Docker's own record and volumes. Needs root.
    *
+   * @param image nothing for a container from scratch
+   * @param options.config Docker's `Config`, the own fields of what clients send to create a container; merged with the
+   *   image's as Docker merges them
+   * @param options.hostConfig Docker's `HostConfig`
+   * @param options.networkingConfig Docker's `NetworkingConfig`
+   * @param options.onWarning told, in Docker's words, of what was asked for and will not be
    * @returns its id
+   * @throws VarveError `not-found`, `conflict` for a name in use, `invalid-argument` with Docker's text for what Docker refuses
+   * @example
+   * await store.create("nginx", { name: "web", config: { Env: ["A=b"] }, hostConfig: { Binds: ["/srv:/srv:ro"] } });
    */
-  create(image: string, options: { name?: string | undefined } = {}): Promise<string> {
+  create(
+    image: string,
+    options: {
+      name?: string | undefined;
+      config?: object | undefined;
+      hostConfig?: object | undefined;
+      networkingConfig?: object | undefined;
+      onWarning?: ((message: string) => void) | undefined;
+      signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<string> {
     return this.#long(async () => {
-      await this.#workspace.prepareToWrite();
+      await this.#workspace.prepareToWrite(options.signal);
       const { createContainer } = await import("./create-container.ts");
       return await createContainer(this.#workspace, image, options);
     });
   }
 
-  /** Newest first. With `size` also what each container wrote, which takes a look at its files, and root. */
-  containers(options: { size?: boolean | undefined } = {}): Promise<ContainerSummary[]> {
+  /**
+   * Newest first. With `size` also what each container wrote, which takes a look at its files, and root.
+   *
+   * @param options.all `false` for those that run
+   * @param options.limit the newest so many
+   * @param options.filters as those of `docker ps`
+   * @throws VarveError `invalid-argument` with Docker's text for filters that it refuses
+   * @example
+   * await store.containers({ filters: { status: ["created"], label: ["stage=prod"] } });
+   */
+  containers(
+    options: {
+      all?: boolean | undefined;
+      limit?: number | undefined;
+      size?: boolean | undefined;
+      filters?: ContainerFilters | undefined;
+    } = {},
+  ): Promise<ContainerSummary[]> {
     return this.#long(async () => {
-      const summaries = await this.#workspace.read(() => listContainers(this.#workspace));
+      const summaries = await this.#workspace.read(() => listContainers(this.#workspace, options));
       if (options.size !== true) return summaries;
       const sizes = await writtenSizes(this.#workspace);
       return summaries.map((summary) => {
@@ -369,6 +405,7 @@ export class Store implements AsyncDisposable {
   /**
    * Makes an image of what a container holds. Needs root.
    *
+   * @param options.config Docker's `Config`, what the image's begins with in place of the container's
    * @param options.changes Dockerfile instructions for its config
    */
   commit(
@@ -377,6 +414,7 @@ export class Store implements AsyncDisposable {
       reference?: string | undefined;
       author?: string | undefined;
       message?: string | undefined;
+      config?: object | undefined;
       changes?: readonly string[] | undefined;
       signal?: AbortSignal | undefined;
     } = {},
@@ -384,16 +422,21 @@ export class Store implements AsyncDisposable {
     const workspace = this.#workspace;
     return this.#long(async () => {
       const { commitContainer } = await import("../archive/commit.ts");
+      const { readConfig } = await import("./container/request.ts");
+      const config = options.config === undefined ? undefined : readConfig(options.config);
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
       const source = await workspace.read(() => {
         const { container, layer } = holdContainer(workspace, name, lease);
-        return { id: container.id, image: container.image, config: configOf(container), layer };
+        const attributes = eventAttributes(container);
+        return { id: container.id, image: container.image, config: configOf(container), layer, attributes };
       });
-      const image = await lease.run(() => commitContainer(source, workspace.stores, options));
+      const image = await lease.run(() => commitContainer(source, workspace.stores, { ...options, config }));
       const attributes = {
+        ...source.attributes,
+        comment: options.message ?? "",
         imageID: image,
-        ...(options.reference === undefined ? {} : { imageRef: options.reference }),
+        imageRef: options.reference ? familiarString(withDefaultTag(parseNormalized(options.reference))) : "",
       };
       workspace.events.append({ type: "container", action: "commit", id: source.id, attributes });
       return image;
@@ -413,16 +456,46 @@ export class Store implements AsyncDisposable {
     }
   }
 
+  /** Gives a container another name. @throws VarveError `not-found`, `invalid-argument`, `conflict` with Docker's texts */
+  rename(name: string, newName: string): Promise<void> {
+    return this.#commit(async () => {
+      const { renameContainer } = await import("./rename-container.ts");
+      renameContainer(this.#workspace, name, newName);
+    });
+  }
+
+  /**
+   * Deletes the containers that do not run.
+   *
+   * @param options.filters `until` for those made before, `label` and `label!`
+   * @param options.dryRun only tells what would go
+   * @param options.signal heeded between two containers; what went before that is gone
+   * @returns the ids of what went, and the bytes that it had written
+   */
+  pruneContainers(
+    options: {
+      filters?: PruneFilters | undefined;
+      dryRun?: boolean | undefined;
+      signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<{ removed: string[]; reclaimed: number }> {
+    return this.#long(async () => {
+      const { pruneContainers } = await import("./container-prune.ts");
+      return await pruneContainers(this.#workspace, options);
+    });
+  }
+
   /**
    * Deletes a container and its writable layer.
    *
    * @param options.force also when its record says that it runs
+   * @param options.volumes also its volumes without a name that no other container has
    * @param options.dryRun only tells, by not failing, that it could be deleted
    * @returns its id
    */
   removeContainer(
     name: string,
-    options: { force?: boolean | undefined; dryRun?: boolean | undefined } = {},
+    options: { force?: boolean | undefined; volumes?: boolean | undefined; dryRun?: boolean | undefined } = {},
   ): Promise<string> {
     return this.#long(async () => {
       const { removeContainer } = await import("./container-removal.ts");
@@ -515,14 +588,17 @@ export class Store implements AsyncDisposable {
     return this.#long(async () => {
       const workspace = this.#workspace;
       const { copyIn } = await import("./copy-in.ts");
+      const { hostUser } = await import("./host-user.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
-      const { layer, mounted } = await workspace.commit(async () => {
-        const { layer } = holdContainer(workspace, name, lease);
-        return { layer, mounted: await layer.mount() };
+      const { layer, mounted, owner } = await workspace.commit(async () => {
+        const { container, layer } = holdContainer(workspace, name, lease);
+        const user = options.copyUIDGID === true ? configOf(container).user : "";
+        const owner = user === "" ? undefined : hostUser(user);
+        return { layer, owner, mounted: await layer.mount() };
       }, options.signal);
       try {
-        await copyIn(mounted, bytesOf(path), tar, this.#workspace.driver.idMap, options);
+        await copyIn(mounted, bytesOf(path), tar, this.#workspace.driver.idMap, { ...options, owner });
       } finally {
         await layer.unmount();
       }

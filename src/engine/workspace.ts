@@ -13,6 +13,7 @@ import { FileMetadata } from "../layer/file-metadata.ts";
 import { LayerStore, type LayerStoreOptions } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
+import { LocalVolumes } from "./container/volumes.ts";
 import { type Container, ContainerRecords } from "./containers.ts";
 import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable, SIDE } from "./data-root.ts";
 import { databaseOfRunningDockerd, refuseRunningDockerd } from "./dockerd.ts";
@@ -66,6 +67,7 @@ export class Workspace {
   readonly images: ImageStore;
   readonly references: ReferenceStore;
   readonly containers: ContainerRecords;
+  readonly volumes: LocalVolumes;
   readonly events: EventLog;
   readonly imageMounts: ImageMounts;
   readonly warn: (message: string) => void;
@@ -132,10 +134,11 @@ export class Workspace {
     if (index !== undefined) leaveIndex(index, dataRoot.path, warn);
     const { path: root, idMap } = dataRoot;
     const containers = new ContainerRecords(join(root, "containers"), { idMap, sync });
+    const volumes = new LocalVolumes(join(root, "volumes"), { idMap, sync });
     const events = new EventLog(join(side, "events.jsonl"));
     const { limits = {} } = options;
     const imageMounts = new ImageMounts(driver, join(side, "images"));
-    const parts = { layers, images, references, containers, events, imageMounts, lock, leases, doubts };
+    const parts = { layers, images, references, containers, volumes, events, imageMounts, lock, leases, doubts };
     return new Workspace({ root, driver, durability, limits, warn, ...parts });
   }
 
@@ -148,6 +151,7 @@ export class Workspace {
     images: ImageStore;
     references: ReferenceStore;
     containers: ContainerRecords;
+    volumes: LocalVolumes;
     events: EventLog;
     imageMounts: ImageMounts;
     warn: (message: string) => void;
@@ -163,6 +167,7 @@ export class Workspace {
     this.images = parts.images;
     this.references = parts.references;
     this.containers = parts.containers;
+    this.volumes = parts.volumes;
     this.events = parts.events;
     this.imageMounts = parts.imageMounts;
     this.warn = parts.warn;

@@ -2,6 +2,8 @@ import type { AnyStore } from "../engine/any-store.ts";
 import {
   type AnyArgument,
   type Argument,
+  count,
+  document,
   flag,
   listener,
   moment,
@@ -53,24 +55,53 @@ export const METHODS: Methods = {
     ],
     gives: "value",
   },
-  create: { takes: [text, options({ name: text })], gives: "value" },
-  containers: { takes: [options({ size: flag })], gives: "value" },
+  create: {
+    takes: [
+      text,
+      options({
+        ...{ name: text, config: document, hostConfig: document, networkingConfig: document },
+        ...{ onWarning: listener(), signal },
+      }),
+    ],
+    gives: "value",
+  },
+  containers: {
+    takes: [
+      options({
+        ...{ all: flag, limit: count, size: flag },
+        filters: object({
+          ...{ ancestor: texts, before: texts, exited: texts, expose: texts, health: texts, id: texts },
+          ...{ "is-task": texts, isolation: texts, label: texts, name: texts, network: texts, publish: texts },
+          ...{ since: texts, status: texts, volume: texts },
+        }),
+      }),
+    ],
+    gives: "value",
+  },
   inspectContainer: { takes: [text], gives: "value" },
   inspectContainers: { takes: [], gives: "value" },
   diff: { takes: [text], gives: "value" },
   commit: {
-    takes: [text, options({ reference: text, author: text, message: text, changes: texts, signal })],
+    takes: [text, options({ reference: text, author: text, message: text, config: document, changes: texts, signal })],
     gives: "value",
   },
   export: { takes: [text, options({ signal })], gives: "bytes" },
-  removeContainer: { takes: [text, options({ force: flag, dryRun: flag })], gives: "value" },
+  rename: { takes: [text, text], gives: "value" },
+  removeContainer: { takes: [text, options({ force: flag, volumes: flag, dryRun: flag })], gives: "value" },
+  pruneContainers: {
+    takes: [options({ filters: object({ until: text, label: texts, "label!": texts }), dryRun: flag, signal })],
+    gives: "value",
+  },
   mount: { takes: [text], gives: "value" },
   unmount: { takes: [text], gives: "value" },
   stat: { takes: [text, path, options({ follow: flag, signal })], gives: "value" },
   list: { takes: [text, path, options({ signal })], gives: "value" },
   read: { takes: [text, path, options({ signal })], gives: "bytes" },
   archive: { takes: [text, path, options({ signal })], gives: "bytes" },
-  copyIn: { takes: [text, path, stream, options({ noOverwriteDirNonDir: flag, signal })], gives: "value" },
+  copyIn: {
+    takes: [text, path, stream, options({ noOverwriteDirNonDir: flag, copyUIDGID: flag, signal })],
+    gives: "value",
+  },
   df: { takes: [], gives: "value" },
   info: { takes: [], gives: "value" },
   events: { takes: [options({ since: moment, until: moment, signal })], gives: "items", endless: true },

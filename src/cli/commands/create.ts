@@ -1,4 +1,5 @@
 import { type CliCommand, documentCommand } from "../command.ts";
+import { createRequest } from "../create-request.ts";
 import { addExamples, addJson } from "../options.ts";
 
 interface Options {
@@ -17,7 +18,7 @@ export const create: CliCommand = documentCommand<Options, { readonly id: string
 
   async run({ args: [image], options, session }) {
     const store = await session.store();
-    return { id: await store.create(image!, { name: options.name }) };
+    return { id: await store.create(image!, { name: options.name, ...createRequest() }) };
   },
 
   text: ({ id }) => `${id}\n`,
