@@ -1,9 +1,10 @@
 /**
  * `varve`: Docker's image and layer store for Node programs, without a daemon.
  *
- * `openStore` gives a `Store`, which does whatever the command does; `connectStore` gives the same of a daemon. Errors are `VarveError`s. Names in images are bytes;
- * `toText` makes them readable. `varve/tar` is the tar codec alone, `varve/driver` the contract of a driver,
- * `varve/testing` what every driver and every store behind the contracts is tested with.
+ * `openStore` gives a `Store`, which does whatever the command does; `connectStore` gives the same of a daemon. Errors are
+ * `VarveError`s. Names in images are bytes; `toText` makes them readable. `varve/tar` is the tar codec alone,
+ * `varve/driver` the contract of a driver, `varve/testing` what every driver and every store behind the contracts is tested
+ * with.
  *
  * @example
  * import { openStore } from "varve";

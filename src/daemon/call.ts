@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Store } from "../engine/store.ts";
 import { VarveError } from "../errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -10,6 +10,7 @@ export interface Call {
   /** What the path gave for the route's parameters, decoded. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
   /** The API's version that the client speaks; the newest if it named none. */
   readonly version: string;
   /** Fails with `cancelled` when the client breaks off. */

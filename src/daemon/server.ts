@@ -115,7 +115,7 @@ export class Server {
       if (route.endless) this.#endless.add(controller);
       const call: Call = {
         ...{ store: this.#store, answer, query, signal: controller.signal, version: version ?? NEWEST_VERSION },
-        ...{ parameters, body: bodyOf(request) },
+        ...{ parameters, headers: request.headers, body: bodyOf(request) },
       };
       await route.handle(call);
     } catch (thrown) {

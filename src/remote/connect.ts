@@ -26,7 +26,7 @@ export async function connectStore({ host, tls, timeout = PATIENCE_MS }: Connect
   const connection = new Connection(host ?? (await defaultHost()), tls);
   const { root, driver } = await connection.greet(timeout);
   const calls = callsOf(connection);
-  const close = async (): Promise<void> => connection.close();
+  const close = async (): Promise<void> => {};
   return {
     ...calls,
     ...{ root, driver, close, [Symbol.asyncDispose]: close },

@@ -1,12 +1,6 @@
 import { readFileSync } from "node:fs";
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  type IncomingMessage,
-  type RequestOptions,
-  request as startHttp,
-} from "node:http";
-import { Agent as HttpsAgent, request as startHttps } from "node:https";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request as startHttp } from "node:http";
+import { request as startHttps } from "node:https";
 import { version as packageVersion } from "../engine/version.ts";
 import { asVarveError, errnoOf, isVarveError, VarveError } from "../errors.ts";
 import { abortable, type ByteSource, collect, throwIfCancelled, writeAll } from "../io/byte-source.ts";
@@ -27,25 +21,26 @@ const ALIVE_MS = 30_000;
 /** What a daemon says of itself, or a stranger in its place. */
 const GREETING_LIMIT = 64 * 1024;
 
-/** A daemon at an address. Connections are made as they are needed, and kept for the next call. */
+/**
+ * A daemon at an address. Each call has a connection of its own: one that is kept may be dead when it is needed again, and
+ * whether the daemon has got a call before it died nobody knows.
+ */
 export class Connection {
   readonly #address: string;
   readonly #place: RequestOptions;
   readonly #start: typeof startHttp;
-  readonly #agent: HttpAgent;
   readonly #speaksPlainly: boolean;
 
   /** @throws VarveError `invalid-argument` for an address that is none, and for files that are not for TLS */
   constructor(address: string, tls: TlsFiles | undefined) {
     const host = parseHost(address);
     this.#address = address;
-    this.#place = host.kind === "unix" ? { socketPath: host.path } : { host: host.host, port: host.port };
+    const place = host.kind === "unix" ? { socketPath: host.path } : { host: host.host, port: host.port };
+    this.#place = { ...place, ...(tls === undefined ? {} : trustOf(tls)), agent: false };
     this.#speaksPlainly = host.kind === "tcp" && tls === undefined;
     if (host.kind === "unix" && tls !== undefined)
       throw new VarveError("invalid-argument", `TLS is for tcp://, and ${address} is a socket of this machine`);
-    const keepAlive = { keepAlive: true, keepAliveMsecs: ALIVE_MS };
     this.#start = tls === undefined ? startHttp : startHttps;
-    this.#agent = tls === undefined ? new HttpAgent(keepAlive) : new HttpsAgent({ ...keepAlive, ...trustOf(tls) });
   }
 
   /**
@@ -108,12 +103,8 @@ export class Connection {
     }
   }
 
-  close(): void {
-    this.#agent.destroy();
-  }
-
   #request(method: string, path: string, headers: Readonly<Record<string, string | number>> = {}): ClientRequest {
-    const request = this.#start({ ...this.#place, agent: this.#agent, method, path, headers });
+    const request = this.#start({ ...this.#place, method, path, headers });
     request.on("error", () => {}); // whoever waits for the answer is told
     request.setSocketKeepAlive(true, ALIVE_MS);
     return request;

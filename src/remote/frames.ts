@@ -53,7 +53,7 @@ function pack(kind: Kind, content: Uint8Array): Buffer {
  */
 export async function* readFrames(source: ByteSource): AsyncGenerator<Frame> {
   const reader = new FrameReader();
-  // The end comes last, and is kept until then, so that the connection can be used again.
+  // What comes behind it would belie it.
   let end: End | undefined;
   for await (const chunk of source)
     for (const frame of reader.read(chunk)) {

@@ -2,7 +2,15 @@ import { version } from "../../engine/version.ts";
 import { isVarveError, VarveError } from "../../errors.ts";
 import { writeFailure } from "../../remote/frames.ts";
 import { METHODS, type Method, type MethodName } from "../../remote/methods.ts";
-import { ANSWER_TYPE, GREETING_PATH, type Greeting, PROTOCOL, pathOf, readArguments } from "../../remote/protocol.ts";
+import {
+  ANSWER_TYPE,
+  CALL_TYPE,
+  GREETING_PATH,
+  type Greeting,
+  PROTOCOL,
+  pathOf,
+  readArguments,
+} from "../../remote/protocol.ts";
 import { messageFor } from "../answer.ts";
 import type { Call } from "../call.ts";
 import { FrameOutput } from "../frame-output.ts";
@@ -27,8 +35,10 @@ async function greet({ store, answer }: Call): Promise<void> {
   await answer.json(greeting);
 }
 
-async function perform({ store, body, answer, signal }: Call, name: MethodName): Promise<void> {
+async function perform({ store, headers, body, answer, signal }: Call, name: MethodName): Promise<void> {
   const output = new FrameOutput(answer.stream(ANSWER_TYPE, { failure: failureFrame }));
+  if (headers["content-type"] !== CALL_TYPE)
+    throw new VarveError("invalid-argument", `a call is of the type ${CALL_TYPE}, not ${headers["content-type"]}`);
   const { given, stream } = await readArguments(body);
   const { takes, gives }: Method = METHODS[name];
   if (given.length > takes.length)
