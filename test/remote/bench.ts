@@ -80,7 +80,7 @@ export class RemoteBench implements Bench {
 }
 
 function serve(store: Store, socket: string): Promise<Server> {
-  return Server.start(store, { addresses: [{ kind: "unix", path: socket }], log: () => {} });
+  return Server.start(store, { places: [{ kind: "unix", path: socket }], log: () => {} });
 }
 
 /** A name that is no UTF-8. */
