@@ -86,12 +86,6 @@ export const path: Argument<string | Uint8Array> = plain(
   (value): value is string | Uint8Array => typeof value === "string" || value instanceof Uint8Array,
   "a path",
 );
-/** Lists of texts by name, as filters are. */
-export const textLists: Argument<Readonly<Record<string, readonly string[]>>> = plain(
-  (value): value is Readonly<Record<string, readonly string[]>> =>
-    isRecord(value) && Object.values(value).every(areTexts),
-  "lists of texts by name",
-);
 /** An object that JSON can hold, and nothing else. */
 export const document: Argument<object> = plain(
   (value): value is object => isRecord(value) && isJson(value),

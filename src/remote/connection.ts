@@ -104,7 +104,8 @@ export class Connection {
   }
 
   #request(method: string, path: string, headers: Readonly<Record<string, string | number>> = {}): ClientRequest {
-    const request = this.#start({ ...this.#place, method, path, headers });
+    // A server that is to close would do so with its answer, and who is still sending then would not get to read it.
+    const request = this.#start({ ...this.#place, method, path, headers: { ...headers, Connection: "keep-alive" } });
     request.on("error", () => {}); // whoever waits for the answer is told
     request.setSocketKeepAlive(true, ALIVE_MS);
     return request;

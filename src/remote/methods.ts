@@ -20,8 +20,8 @@ import {
 } from "./argument.ts";
 
 /**
- * All that a store does over a connection, which both sides go by: the caller's `RemoteStore` has a method for each line,
- * and the daemon answers each. A method, an argument or an option that is missing here does not compile.
+ * All that a store does over a connection, which both sides go by: the caller's store has a method for each line, and the
+ * daemon answers each. A method, an argument or an option that is missing here does not compile.
  */
 export const METHODS: Methods = {
   load: { takes: [streamOrTree, options({ signal, onEvent: listener() })], gives: "value" },

@@ -350,7 +350,8 @@ export function storeSuite(way: string, make: MakeBench): void {
       bench = await make({});
       store = noting(bench.store, called);
       await store.load(pieces(ARCHIVE));
-      id = await store.create("b:1", { name: "web" });
+      const config = { Labels: { stage: "prod" }, Env: ["A=b"] };
+      id = await store.create("b:1", { name: "web", config, hostConfig: { Memory: 0 } });
     });
     afterAll(async () => {
       await bench[Symbol.asyncDispose]();
@@ -364,7 +365,16 @@ export function storeSuite(way: string, make: MakeBench): void {
     test("are made, listed and looked at", async () => {
       expect(await store.containers()).toMatchObject([{ id, name: "web", image: "b:1", status: "created" }]);
       expect((await store.containers({ size: true }))[0]!.size).toBe(0);
+      expect(
+        await store.containers({ filters: { label: ["stage=prod"], status: ["created"] }, limit: 1 }),
+      ).toHaveLength(1);
+      expect(await store.containers({ filters: { name: ["other"] } })).toEqual([]);
+      expect(await store.containers({ all: false })).toEqual([]);
+      expect(await failure(store.containers({ filters: { status: ["odd"] } }))).toMatchObject({
+        code: "invalid-argument",
+      });
       expect(await store.inspectContainer("web")).toMatchObject({ Id: id, Name: "/web", State: { Running: false } });
+      expect(await store.inspectContainer("web")).toMatchObject({ Config: { Env: expect.arrayContaining(["A=b"]) } });
       expect(await store.inspectContainers()).toEqual([await store.inspectContainer(id.slice(0, 12))]);
       expect(await failure(store.create("b:1", { name: "web" }))).toMatchObject({ code: "conflict" });
       expect(await failure(store.inspectContainer("nope"))).toMatchObject({
@@ -392,6 +402,13 @@ export function storeSuite(way: string, make: MakeBench): void {
       expect(await failure(store.diff("nope"))).toMatchObject({ code: "not-found" });
     });
 
+    test("are called otherwise", async () => {
+      await store.rename("web", "site");
+      expect(await failure(store.rename("web", "x"))).toMatchObject({ code: "not-found" });
+      expect(await failure(store.rename("site", "a b"))).toMatchObject({ code: "invalid-argument" });
+      await store.rename(id, "web");
+    });
+
     test("are mounted and unmounted", async () => {
       const mounted = await store.mount("web");
       expect(statSync(join(mounted, "etc/new")).size).toBe(8);
@@ -402,7 +419,11 @@ export function storeSuite(way: string, make: MakeBench): void {
 
     test("go", async () => {
       expect(await store.removeContainer("web", { dryRun: true })).toBe(id);
-      expect(await store.removeContainer("web", { force: true })).toBe(id);
+      expect(await store.removeContainer("web", { force: true, volumes: true })).toBe(id);
+      const other = await store.create("a:1");
+      expect((await store.pruneContainers({ dryRun: true })).removed).toEqual([other]);
+      expect(await store.pruneContainers({ filters: { label: ["stage"] } })).toEqual({ removed: [], reclaimed: 0 });
+      expect((await store.pruneContainers()).removed).toEqual([other]);
       expect(await store.containers()).toEqual([]);
     });
 
