@@ -106,6 +106,13 @@ describe("a daemon", () => {
     expect(await failure(store.import(silent(), { reference: "A" }))).toMatchObject({ code: "invalid-reference" });
   });
 
+  test("is heard by those who are still sending when it refuses", async () => {
+    for (let i = 0; i < 100; i++)
+      expect(await failure(store.import(pieces(Buffer.alloc(12_000)), { reference: "NO" }))).toMatchObject({
+        code: "invalid-reference",
+      });
+  });
+
   test("that stops says so to those who follow it, and to those who come later", async () => {
     const { host } = bench;
     const following = failure(all(store.events({ since: 0n })));
