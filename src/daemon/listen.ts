@@ -44,23 +44,32 @@ export function isRemote(place: Place): boolean {
   return place.kind === "tcp" || (place.kind === "inherited" && place.reachedBy === "tcp");
 }
 
+export interface ListenerOptions {
+  readonly tls?: TlsFiles | undefined;
+  /** How many connections there may be; any more are dropped at once. */
+  readonly connections: number;
+  /** Milliseconds that a client has to say what it wants, from when it connects or begins to say it. */
+  readonly patience: number;
+}
+
 /**
- * @param onError told of connections that could not be taken
+ * @param onRefused told of connections that could not be taken, and why
  * @throws VarveError `in-use`, `permission`, `invalid-argument`
  */
 export async function openListener(
   place: Place,
-  tls: TlsFiles | undefined,
+  { tls, connections: most, patience }: ListenerOptions,
   onRequest: RequestListener,
-  onError: (error: Error) => void,
+  onRefused: (why: string) => void,
 ): Promise<Listener> {
-  const server = tls !== undefined && isRemote(place) ? tlsServer(tls, onRequest) : createServer(SETTINGS, onRequest);
-  // An upload may take as long as it takes, and clients come back to their connections after any time.
-  server.requestTimeout = 0;
-  server.keepAliveTimeout = 0;
+  const settings = { ...SETTINGS, headersTimeout: patience, connectionsCheckingInterval: patience / 2 };
+  const server =
+    tls !== undefined && isRemote(place) ? tlsServer(settings, tls, onRequest) : createServer(settings, onRequest);
+  server.maxConnections = most;
   if (place.kind === "unix") await removeStale(place.path);
   await listen(server, place);
-  server.on("error", onError);
+  server.on("error", ({ message }) => onRefused(message));
+  server.on("drop", () => onRefused(`there are ${most} already`));
   // Also those that have not yet said what they want, or who they are.
   const connections = new Set<Socket>();
   server.on("connection", (connection: Socket) => {
@@ -74,6 +83,12 @@ export async function openListener(
       for (const connection of connections) connection.destroy();
     },
   };
+}
+
+/** How many descriptors this process may have open. */
+export function descriptorLimit(): number {
+  const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
 /** Lets a group use a socket, as `docker` may that of dockerd. @throws VarveError `not-found`, `permission` */
@@ -91,14 +106,20 @@ export function giveToGroup(path: string, group: string): void {
   }
 }
 
-/** What Go's server takes, so that long filters and tokens come through. */
-const SETTINGS: ServerOptions = { maxHeaderSize: 1 << 20 };
+/**
+ * Headers may be as long as Go's server takes them, so that long filters and tokens come through. An upload may take as
+ * long as it takes, and clients come back to their connections after any time; those that died are found by the kernel.
+ */
+const SETTINGS: ServerOptions = {
+  ...{ maxHeaderSize: 1 << 20, requestTimeout: 0, keepAliveTimeout: 0 },
+  ...{ keepAlive: true, keepAliveInitialDelay: 60_000 },
+};
 
-function tlsServer(files: TlsFiles, onRequest: RequestListener): Server {
+function tlsServer(settings: ServerOptions, files: TlsFiles, onRequest: RequestListener): Server {
   try {
     const [ca, cert, key] = [files.authority, files.certificate, files.key].map((path) => readFileSync(path));
     const trust = { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.2" } as const;
-    return createTlsServer({ ...SETTINGS, ...trust }, onRequest);
+    return createTlsServer({ ...settings, ...trust }, onRequest);
   } catch (error) {
     if (errnoOf(error)?.startsWith("ERR_"))
       throw new VarveError("invalid-argument", `TLS: ${(error as Error).message}`, { ...files }, error);

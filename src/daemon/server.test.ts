@@ -35,12 +35,12 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-function serve(): Promise<Server> {
+function serve(patience?: number): Promise<Server> {
   answered = [];
   const log: Log = (_, message, fields) => {
     if (message === "answered") answered.push(`${fields?.url}`);
   };
-  return Server.start(store, { places: [{ kind: "unix", path: socket }], log });
+  return Server.start(store, { places: [{ kind: "unix", path: socket }], log, ...(patience && { patience }) });
 }
 
 /** An archive of one image with one layer of this many bytes. */
@@ -158,6 +158,38 @@ describe("a daemon that stops", () => {
     response.on("error", () => {});
     await server.stop(0);
     expect(await isHeld("a:1")).toBe(false);
+  });
+});
+
+describe("a client that takes its time", () => {
+  beforeEach(async () => {
+    await server.stop(0);
+    server = await serve(1000);
+  });
+
+  test.each(["", "GET /_ping HTT", "GET /_ping HTTP/1.1\r\nHost: d\r\n"])("is cut off behind %j", async (begun) => {
+    const client = connect(socket).on("error", () => {});
+    client.write(begun);
+    expect(await text(client)).toMatch(/^(HTTP\/1.1 408 |$)/);
+  });
+
+  test("to upload is waited for, and so is one between two requests", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const archive = archiveOf("a:1");
+    const post = startRequest({ socketPath: socket, method: "POST", path: "/images/load", agent });
+    for (let at = 0; at < archive.length; at += 2048) {
+      post.write(archive.subarray(at, at + 2048));
+      await sleep(700);
+    }
+    post.end();
+    const [response] = await once(post, "response");
+    const connection = post.socket;
+    expect(await text(response)).toContain("Loaded image: a:1");
+    await sleep(2500);
+    const ping = startRequest({ socketPath: socket, path: "/_ping", agent }).end();
+    expect(await text((await once(ping, "response"))[0])).toBe("OK");
+    expect(ping.socket).toBe(connection);
+    agent.destroy();
   });
 });
 

@@ -7,6 +7,7 @@
  * becomes Docker's `{"message"}` with Docker's status.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../engine/store.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
@@ -14,7 +15,7 @@ import type { TlsFiles } from "../remote/host.ts";
 import { Answer } from "./answer.ts";
 import { API } from "./api.ts";
 import { bodyOf, type Call, dropRest } from "./call.ts";
-import { type Listener, openListener, type Place } from "./listen.ts";
+import { descriptorLimit, type Listener, openListener, type Place } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { NEWEST_VERSION, splitVersion } from "./versions.ts";
 
@@ -23,10 +24,24 @@ export interface ServerOptions {
   /** For all places that are remote; without it they speak plainly to everybody. */
   readonly tls?: TlsFiles | undefined;
   readonly log: Log;
+  /** Milliseconds that a client has to say what it wants; a minute unless told. */
+  readonly patience?: number;
 }
+
+/** No warning of one kind sooner after the one before. */
+const QUIET_MS = 1000;
+
+/** Who sends more requests without waiting for answers is cut off: no client of Docker sends any. */
+const MOST_AHEAD = 100;
 
 /** How long clients whose work was cancelled have to take the answer. */
 const LAST_WORDS_MS = 1000;
+
+/** The requests of one connection, each of which waits for the one before it. */
+interface Line {
+  last: Promise<void>;
+  readonly waiting: Set<ServerResponse>;
+}
 
 export class Server {
   readonly #store: Store;
@@ -36,6 +51,8 @@ export class Server {
   readonly #works = new Map<AbortController, Promise<void>>();
   /** Those of them that would have no end. */
   readonly #endless = new Set<AbortController>();
+  readonly #lines = new WeakMap<Socket, Line>();
+  #refused = 0;
 
   /**
    * Listens at all places, or at none.
@@ -44,9 +61,14 @@ export class Server {
    */
   static async start(store: Store, options: ServerOptions): Promise<Server> {
     const server = new Server(store, options.log);
+    const { places, tls, patience = 60_000 } = options;
+    // As many again are left for the work.
+    const connections = Math.ceil(descriptorLimit() / 2 / places.length);
     try {
-      for (const place of options.places)
-        server.#listeners.push(await openListener(place, options.tls, server.#accept, server.#refuse));
+      for (const place of places)
+        server.#listeners.push(
+          await openListener(place, { tls, patience, connections }, server.#accept, server.#refuse),
+        );
     } catch (error) {
       await server.stop(0);
       throw error;
@@ -92,18 +114,47 @@ export class Server {
   }
 
   readonly #accept = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    if (socket.destroyed) return;
     const controller = new AbortController();
+    const line = this.#lineOf(socket);
+    if (line.waiting.size === MOST_AHEAD) {
+      socket.destroy();
+      return;
+    }
     response.once("close", () => controller.abort(new VarveError("cancelled", "the client hung up")));
-    const work = this.#answer(request, response, controller).finally(() => {
-      this.#works.delete(controller);
-      this.#endless.delete(controller);
-    });
+    const work = line.last
+      .then(() => this.#answer(request, response, controller))
+      .finally(() => {
+        line.waiting.delete(response);
+        this.#works.delete(controller);
+        this.#endless.delete(controller);
+      });
+    line.waiting.add(response);
+    line.last = work;
     this.#works.set(controller, work);
   };
 
-  /** Such as when there are no more descriptors. */
-  readonly #refuse = (error: Error): void => {
-    this.#log("error", "a connection could not be taken", { error: error.message });
+  #lineOf(socket: Socket): Line {
+    const known = this.#lines.get(socket);
+    if (known !== undefined) return known;
+    const line: Line = { last: Promise.resolve(), waiting: new Set() };
+    this.#lines.set(socket, line);
+    socket.once("close", () => {
+      for (const response of line.waiting) endUnsent(response);
+    });
+    return line;
+  }
+
+  /** Who opens connections without end is not to fill the log as well. */
+  readonly #refuse = (why: string): void => {
+    this.#refused++;
+    if (this.#refused > 1) return;
+    this.#log("error", "a connection could not be taken", { why });
+    setTimeout(() => {
+      if (this.#refused > 1) this.#log("error", "more connections could not be taken", { more: this.#refused - 1 });
+      this.#refused = 0;
+    }, QUIET_MS).unref();
   };
 
   async #answer(request: IncomingMessage, response: ServerResponse, controller: AbortController): Promise<void> {
@@ -136,6 +187,13 @@ export class Server {
     else if (isVarveError(error)) this.#log("info", error.message, { ...about, code: error.code });
     else this.#log("error", "this is a bug in varve", { ...about, error: String((error as Error)?.stack ?? error) });
   }
+}
+
+/** Node tells only the response whose turn it is that the connection is over. */
+function endUnsent(response: ServerResponse): void {
+  if (response.socket !== null || response.closed) return;
+  response.destroy();
+  response.emit("close");
 }
 
 function splitTarget(url: string): { path: string; version: string | undefined; query: URLSearchParams } {

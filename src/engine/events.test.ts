@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -64,3 +64,25 @@ test("a line that a dying process left half-written costs what was written behin
   add(log, "lost", "c");
   expect(await idsOf(log)).toEqual(["a", "c"]);
 });
+
+test("a reader who is slow gets what came meanwhile, in pieces of the files that there are", async () => {
+  const log = new EventLog(path);
+  const ids = Array.from({ length: 2000 }, (_, i) => `${i}`.padStart(200, "0"));
+  add(log, ids[0]!);
+  const events = log.read({ since: 0n });
+  expect((await events.next()).value).toMatchObject({ id: ids[0] });
+  add(log, ...ids.slice(1, 1000));
+  appendFileSync(path, `${" ".repeat(4 << 20)}\n`);
+  add(log, ...ids.slice(1000));
+  for (const id of ids.slice(1)) expect((await events.next()).value).toMatchObject({ id });
+  await events.return(undefined);
+  expect(readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).startsWith(directory))).toEqual([]);
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ""; // of the listing itself
+  }
+}

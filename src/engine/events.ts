@@ -52,31 +52,33 @@ export class EventLog {
     options: { since?: bigint | undefined; until?: bigint | undefined; signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<StoreEvent> {
     const { since = BigInt(nowNano()), until, signal } = options;
-    let position = 0;
-    let inode: number | undefined;
-    for (const event of parseLines(readFrom(this.#earlier, 0))) if (inRange(event, since, until)) yield event;
-    for (;;) {
-      const stat = statSync(this.#path, { throwIfNoEntry: false });
-      if (stat !== undefined && (stat.ino !== inode || stat.size > position)) {
-        if (inode !== undefined && inode !== stat.ino) {
-          // The rest of the file that became the earlier one since we looked.
-          for (const event of parseLines(this.#endOf(inode, position))) if (inRange(event, since, until)) yield event;
-          position = 0;
+    let file = OpenLog.tryOpen(this.#earlier) ?? OpenLog.tryOpen(this.#path);
+    try {
+      for (;;) {
+        const next = this.#behind(file);
+        for (const event of file?.read() ?? []) if (inRange(event, since, until)) yield event;
+        if (next !== undefined) {
+          file?.close();
+          file = next;
+          continue;
         }
-        inode = stat.ino;
-        const text = readFrom(this.#path, position);
-        const complete = text.subarray(0, text.lastIndexOf(10) + 1);
-        position += complete.length;
-        for (const event of parseLines(complete)) if (inRange(event, since, until)) yield event;
-      }
-      if (until !== undefined && until <= BigInt(nowNano())) return;
-      try {
+        if (until !== undefined && until <= BigInt(nowNano())) return;
         await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-      } catch (error) {
-        if (isVarveError(asVarveError(error), "cancelled")) return;
-        throw error;
       }
+    } catch (error) {
+      if (!isVarveError(asVarveError(error), "cancelled")) throw error;
+    } finally {
+      file?.close();
     }
+  }
+
+  /** The file that came after one to which nothing is added any more. Who was too slow may find that one gone. */
+  #behind(file: OpenLog | undefined): OpenLog | undefined {
+    if (file === undefined) return OpenLog.tryOpen(this.#path);
+    const inode = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
+    if (inode(this.#path) === file.inode) return undefined;
+    const earlier = inode(this.#earlier);
+    return OpenLog.tryOpen(earlier === undefined || earlier === file.inode ? this.#path : this.#earlier);
   }
 
   #isFull(): boolean {
@@ -87,11 +89,6 @@ export class EventLog {
   #rotate(): void {
     using lock = FileLock.tryAcquire(this.#path, "exclusive");
     if (lock !== undefined && this.#isFull()) renameSync(this.#path, this.#earlier);
-  }
-
-  #endOf(inode: number, position: number): Buffer {
-    if (statSync(this.#earlier, { throwIfNoEntry: false })?.ino !== inode) return Buffer.alloc(0);
-    return readFrom(this.#earlier, position);
   }
 
   get #earlier(): string {
@@ -113,15 +110,39 @@ function inRange(event: StoreEvent, since: bigint, until: bigint | undefined): b
   return time >= since && (until === undefined || time <= until);
 }
 
-/** What a file has from there on; nothing when it is missing. */
-function readFrom(path: string, position: number): Buffer {
-  if (!existsSync(path)) return Buffer.alloc(0);
-  const fd = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - position));
-    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, position));
-  } finally {
-    closeSync(fd);
+/** Whoever follows events and does not read on has so much in memory, and nothing is kept for him. */
+const PIECE = 64 * 1024;
+
+/** One file of events, as far as it has been read. */
+class OpenLog {
+  readonly inode: number;
+  readonly #fd: number;
+  #position = 0;
+
+  static tryOpen(path: string): OpenLog | undefined {
+    return existsSync(path) ? new OpenLog(openSync(path, "r")) : undefined;
+  }
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+    this.inode = fstatSync(fd).ino;
+  }
+
+  /** What it has got since the last time, in whole lines. */
+  *read(): Generator<StoreEvent> {
+    for (let size = PIECE; ; ) {
+      const bytes = Buffer.alloc(size);
+      const text = bytes.subarray(0, readSync(this.#fd, bytes, 0, size, this.#position));
+      const complete = text.subarray(0, text.lastIndexOf(10) + 1);
+      if (complete.length === 0 && text.length < size) return;
+      size = complete.length === 0 ? 2 * size : PIECE;
+      this.#position += complete.length;
+      yield* parseLines(complete);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
   }
 }
 
