@@ -34,12 +34,12 @@ export class Connection {
   /** @throws VarveError `invalid-argument` for an address that is none, and for files that are not for TLS */
   constructor(address: string, tls: TlsFiles | undefined) {
     const host = parseHost(address);
+    if (host.kind === "unix" && tls !== undefined)
+      throw new VarveError("invalid-argument", `TLS is for tcp://, and ${address} is a socket of this machine`);
     this.#address = address;
     const place = host.kind === "unix" ? { socketPath: host.path } : { host: host.host, port: host.port };
     this.#place = { ...place, ...(tls === undefined ? {} : trustOf(tls)), agent: false };
     this.#speaksPlainly = host.kind === "tcp" && tls === undefined;
-    if (host.kind === "unix" && tls !== undefined)
-      throw new VarveError("invalid-argument", `TLS is for tcp://, and ${address} is a socket of this machine`);
     this.#start = tls === undefined ? startHttp : startHttps;
   }
 

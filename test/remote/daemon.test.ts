@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { join } from "node:path";
@@ -107,8 +107,10 @@ describe("a daemon", () => {
   });
 
   test("is heard by those who are still sending when it refuses", async () => {
-    for (let i = 0; i < 100; i++)
-      expect(await failure(store.import(pieces(Buffer.alloc(12_000)), { reference: "NO" }))).toMatchObject({
+    const file = join(bench.directory, "file");
+    writeFileSync(file, Buffer.alloc(12_000));
+    for (let i = 0; i < 200; i++)
+      expect(await failure(store.import(file, { reference: "NO" }))).toMatchObject({
         code: "invalid-reference",
       });
   });
