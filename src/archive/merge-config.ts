@@ -18,7 +18,6 @@ export function mergeConfig(own: ContainerConfig, container: ContainerConfig): C
     env: mergeEnvironments(own.env, container.env),
     labels: new Map([...(container.labels ?? []), ...(own.labels ?? [])]),
     cmd: hasCommand ? own.cmd : container.cmd,
-    argsEscaped: hasCommand ? own.argsEscaped : container.argsEscaped,
     entrypoint: own.entrypoint ?? container.entrypoint,
     healthcheck: mergeHealthchecks(own.healthcheck, container.healthcheck),
   };

@@ -121,7 +121,7 @@ function between(containers: readonly Container[], { before, since }: ContainerF
   const indexOf = (name: string): number => {
     const bare = name.replace(/^\//, "");
     const index = containers.findIndex((container) => container.id === name || container.name === bare);
-    if (index < 0) throw new VarveError("not-found", `no such container: ${name}`, { name });
+    if (index < 0) throw new VarveError("not-found", `no such container ${name}`, { name });
     return index;
   };
   const first = before?.map(indexOf).at(-1);
@@ -166,12 +166,18 @@ function descendants(workspace: Workspace, names: readonly string[]): ReadonlySe
 /** With the protocol and without a range. */
 function portsOf(filter: string, text: string): string[] {
   if (text.includes(":")) throw refused(`filter for '${filter}' should not contain ':': ${text}`);
-  const [range = "", protocol = "tcp"] = text.split("/");
-  const [first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(range)?.slice(1) ?? [];
-  const [from, to] = [Number(first), Number(last ?? first)];
-  if (first === undefined || to > 65_535 || to < from)
-    throw refused(`error while looking up for ${filter} ${text}: invalid port range: ${range}`);
-  return Array.from({ length: to - from + 1 }, (_, at) => `${from + at}/${protocol || "tcp"}`);
+  const [range = "", protocol = ""] = text.split("/");
+  const fail = (why: string): never => {
+    throw refused(`error while looking up for ${filter} ${text}: ${why}`);
+  };
+  if (range === "") fail("Empty string specified for ports.");
+  const [first, last] = range.split("-", 2).map((port): number => {
+    if (!/^\d+$/.test(port)) return fail(`strconv.ParseUint: parsing ${quote(port)}: invalid syntax`);
+    return Number(port) > 65_535 ? fail(`strconv.ParseUint: parsing ${quote(port)}: value out of range`) : Number(port);
+  }) as [number, number?];
+  const length = (last ?? first) - first + 1;
+  if (length < 1) fail(`Invalid range specified for the Port: ${range}`);
+  return Array.from({ length }, (_, at) => `${first + at}/${protocol || "tcp"}`);
 }
 
 /** As Docker compares: equal to one of the values, or matched by it as by a regular expression, with the slash or without. */

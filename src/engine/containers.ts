@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { groupOnly, makeDirectory, makeMissingDirectory, rootIdentity } from "../driver/home.ts";
 import { errnoOf, isVarveError, VarveError } from "../errors.ts";
@@ -113,22 +113,27 @@ export class ContainerRecords {
     return this.list().some((container) => container.name === name);
   }
 
-  /** @param host what `hostconfig.json` is to hold */
+  /**
+   * Makes the record of a container visible, whole or not at all. To be called inside the root's lock.
+   *
+   * @param host what `hostconfig.json` is to hold
+   */
   write(container: NewContainer, host: HostConfig): void {
-    const directory = join(this.#directory, container.id);
     const sync = this.#sync;
     makeMissingDirectory(this.#directory, 0o710, this.#owner);
-    makeDirectory(directory, 0o710, this.#owner);
+    this.#sweep();
+    const draft = join(this.#directory, `${DRAFT}${container.id}`);
+    makeDirectory(draft, 0o710, this.#owner);
     try {
-      makeDirectory(join(directory, "checkpoints"), 0o700, { uid: 0, gid: 0 });
-      // The one that says that there is a container comes last.
-      replaceFile(join(directory, "hostconfig.json"), line(hostConfigType.write(host)), { mode: 0o644, sync });
-      replaceFile(join(directory, "config.v2.json"), line(newRecord(container)), { mode: 0o600, sync });
-      if (sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
+      makeDirectory(join(draft, "checkpoints"), 0o700, { uid: 0, gid: 0 });
+      replaceFile(join(draft, "hostconfig.json"), line(hostConfigType.write(host)), { mode: 0o644, sync });
+      replaceFile(join(draft, "config.v2.json"), line(newRecord(container)), { mode: 0o600, sync });
+      renameSync(draft, join(this.#directory, container.id));
     } catch (error) {
-      removeTree(directory);
+      removeTree(draft);
       throw error;
     }
+    if (sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
   }
 
   /** Gives a container another name in one step. All else in its record stays, also what we do not know. */
@@ -156,15 +161,24 @@ export class ContainerRecords {
     removeTree(join(this.#directory, id));
   }
 
+  /** What processes that died in the midst of it have left. */
+  #sweep(): void {
+    for (const name of readdirSync(this.#directory))
+      if (name.startsWith(DRAFT)) removeTree(join(this.#directory, name));
+  }
+
   #ids(): string[] {
     try {
-      return readdirSync(this.#directory);
+      return readdirSync(this.#directory).filter((name) => !name.startsWith(DRAFT));
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return [];
       throw error;
     }
   }
 }
+
+/** A dockerd passes over a directory of this name. */
+const DRAFT = ".varve-";
 
 /** How the container is to be run, as far as Docker knows it. */
 export function configOf({ id, record }: Container): ContainerConfig {

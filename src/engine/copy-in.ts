@@ -1,4 +1,4 @@
-import { VarveError } from "../errors.ts";
+import { isVarveError, VarveError } from "../errors.ts";
 import { TreeApplier } from "../fstree/apply.ts";
 import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { abortable, type ByteSource } from "../io/byte-source.ts";
@@ -25,6 +25,7 @@ export interface CopyInOptions {
  * whatever names and links the tar or the container holds.
  *
  * @param options.owner whose everything is to be, on the host
+ * @param options.container what an error calls it
  * @throws VarveError `not-found` for the directory, `invalid-archive`
  */
 export async function copyIn(
@@ -35,10 +36,11 @@ export async function copyIn(
   options: {
     noOverwriteDirNonDir?: boolean | undefined;
     owner?: Identity | undefined;
+    container?: string | undefined;
     signal?: AbortSignal | undefined;
   } = {},
 ): Promise<void> {
-  refuseNoDirectory(root, directory);
+  refuseNoDirectory(root, directory, options.container);
   const { noOverwriteDirNonDir, owner, signal } = options;
   // An owner is one of the host.
   const applier = new TreeApplier(root, { semantics: "plain", idMap: owner ? undefined : idMap, noOverwriteDirNonDir });
@@ -49,8 +51,15 @@ export async function copyIn(
     applier.finish();
   } catch (error) {
     applier.abort();
+    if (isVarveError(error, "conflict")) throw inDirectory(error, directory);
     throw error;
   }
+}
+
+/** What cannot be overwritten, and, as Docker has it, where the tar was to go. */
+function inDirectory({ code, message, details }: VarveError, directory: ByteString): VarveError {
+  const place = toText(`/${cleanName(directory)}` as ByteString);
+  return new VarveError(code, message.replace(/"\/"$/, `"${place}"`), details);
 }
 
 /** Nothing will be packed again, so names may come twice, and the last one counts. */
@@ -114,13 +123,23 @@ class Below implements EntrySink {
   }
 }
 
-function refuseNoDirectory(root: string, directory: ByteString): void {
+function refuseNoDirectory(root: string, directory: ByteString, container = ""): void {
   using tree = new TreeRoot(root);
-  const place = tree.openPlace(directory);
+  const place = openPlace(tree, directory, container);
   try {
     if (statFile(place).kind === "directory") return;
-    throw new VarveError("invalid-argument", `extraction point is not a directory: ${toText(directory)}`, {});
+    throw new VarveError("invalid-argument", "extraction point is not a directory", { path: toText(directory) });
   } finally {
     closeFile(place);
+  }
+}
+
+function openPlace(tree: TreeRoot, directory: ByteString, container: string): number {
+  try {
+    return tree.openPlace(directory);
+  } catch (error) {
+    if (!isVarveError(error, "not-found")) throw error;
+    const message = `Could not find the file ${toText(directory)} in container ${container}`;
+    throw new VarveError("not-found", message, { path: toText(directory), container }, error);
   }
 }

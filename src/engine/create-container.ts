@@ -20,7 +20,7 @@ import { NewVolumes } from "./container/new-volumes.ts";
 import { withOthers } from "./container/others.ts";
 import { platformWarning } from "./container/platform-warning.ts";
 import { refused } from "./container/refusal.ts";
-import { type CreateRequest, type ReadRequest, readRequest } from "./container/request.ts";
+import { type CreateRequest, type ReadRequest, readConfig, readRequest } from "./container/request.ts";
 import { readSecurity } from "./container/security.ts";
 import { makeWorkingDirectory } from "./container/working-directory.ts";
 import { eventAttributes } from "./containers.ts";
@@ -49,7 +49,7 @@ export async function createContainer(
 ): Promise<string> {
   const { layers, driver, containers, events } = workspace;
   const id = randomID();
-  const request = checkedRequest(workspace, options);
+  const request = checkedRequest(workspace, imageName, options);
   const owner = driver.idMap?.root ?? { uid: 0, gid: 0 };
   using lease = workspace.lease();
   using volumes = new NewVolumes(workspace);
@@ -102,9 +102,12 @@ export async function createContainer(
 /** What a client asks for, as far as it can be judged without looking at the root. */
 function checkedRequest(
   workspace: Workspace,
+  imageName: string,
   { onWarning = () => {}, ...options }: CreateContainerOptions,
 ): ReadRequest {
   const request = readRequest(options);
+  if (imageName === "" && readConfig(options.config) === undefined)
+    throw refused("Config cannot be empty in order to create a container");
   const can = limitersOf();
   const isRemapped = workspace.driver.idMap !== undefined;
   checkBody(request.config, request.host, can);

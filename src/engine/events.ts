@@ -41,7 +41,10 @@ export class EventLog {
   append(event: Omit<StoreEvent, "timeNano">): void {
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
     if (this.#isFull()) this.#rotate();
-    appendFileSync(this.#path, `${JSON.stringify({ ...event, timeNano: nowNano() })}\n`, { mode: 0o600 });
+    // In the order in which Docker's clients see them.
+    const attributes = Object.fromEntries(Object.entries(event.attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const line = JSON.stringify({ ...event, attributes, timeNano: nowNano() });
+    appendFileSync(this.#path, `${line}\n`, { mode: 0o600 });
   }
 
   /**

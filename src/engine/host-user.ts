@@ -7,13 +7,13 @@ import type { Identity } from "../fstree/id-map.ts";
  * A user of this machine, by name, or by number where the system's databases know numbers. That is where Docker looks for
  * the user of a container, too.
  *
- * @throws VarveError `not-found` with Docker's text
+ * @throws VarveError `invalid-argument` with Docker's text
  */
 export function hostUser(name: string): Identity {
   const line = lineOf(name, readPasswd()) ?? lineOf(undefined, askSystem(name));
   const [, uid, gid] = line ?? [];
   if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
-  throw new VarveError("not-found", `getent unable to find entry "${name}" in passwd database`, { user: name });
+  throw new VarveError("invalid-argument", `getent unable to find entry "${name}" in passwd database`, { user: name });
 }
 
 /** The name and the numbers in the first line of this name, or in the first of all. */

@@ -423,7 +423,7 @@ export class Store implements AsyncDisposable {
     return this.#long(async () => {
       const { commitContainer } = await import("../archive/commit.ts");
       const { readConfig } = await import("./container/request.ts");
-      const config = options.config === undefined ? undefined : readConfig(options.config);
+      const config = readConfig(options.config);
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
       const source = await workspace.read(() => {
@@ -432,11 +432,13 @@ export class Store implements AsyncDisposable {
         return { id: container.id, image: container.image, config: configOf(container), layer, attributes };
       });
       const image = await lease.run(() => commitContainer(source, workspace.stores, { ...options, config }));
+      const named = options.reference ? familiarString(withDefaultTag(parseNormalized(options.reference))) : undefined;
+      if (named !== undefined) tellOfImage(workspace, "tag", image, named);
       const attributes = {
         ...source.attributes,
         comment: options.message ?? "",
         imageID: image,
-        imageRef: options.reference ? familiarString(withDefaultTag(parseNormalized(options.reference))) : "",
+        imageRef: named ?? "",
       };
       workspace.events.append({ type: "container", action: "commit", id: source.id, attributes });
       return image;
@@ -591,17 +593,19 @@ export class Store implements AsyncDisposable {
       const { hostUser } = await import("./host-user.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
-      const { layer, mounted, owner } = await workspace.commit(async () => {
+      const { container, layer, mounted, owner } = await workspace.commit(async () => {
         const { container, layer } = holdContainer(workspace, name, lease);
         const user = options.copyUIDGID === true ? configOf(container).user : "";
         const owner = user === "" ? undefined : hostUser(user);
-        return { layer, owner, mounted: await layer.mount() };
+        return { container, layer, owner, mounted: await layer.mount() };
       }, options.signal);
       try {
-        await copyIn(mounted, bytesOf(path), tar, this.#workspace.driver.idMap, { ...options, owner });
+        await copyIn(mounted, bytesOf(path), tar, workspace.driver.idMap, { ...options, owner, container: name });
       } finally {
         await layer.unmount();
       }
+      const attributes = eventAttributes(container);
+      workspace.events.append({ type: "container", action: "extract-to-dir", id: container.id, attributes });
     });
   }
 

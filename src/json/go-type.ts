@@ -153,6 +153,8 @@ type ListedField = GoField<unknown> & { readonly key: string };
 /** What `goStruct` adds: a struct can be read from and written to a whole text. */
 export interface GoStructType<T> extends GoType<T> {
   write(value: T): GoStruct;
+  /** Whether a key is one of its fields, in whatever case. */
+  hasField(key: string): boolean;
   /** @throws VarveError `invalid-archive` */
   parse(bytes: Uint8Array | string): T;
 }
@@ -189,6 +191,7 @@ export function goStruct<T>(name: string, fields: GoFields<T>): GoStructType<T> 
       return struct;
     },
     isEmpty: () => false,
+    hasField: (key) => folded.has(foldKey(key)),
     parse: (bytes) => type.read(parseJson(bytes), zero, ""),
   };
   return type;

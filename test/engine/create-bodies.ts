@@ -178,6 +178,7 @@ export const GOOD: Readonly<Record<string, CreateBody>> = {
 export const BAD: Readonly<Record<string, CreateBody>> = {
   "an unknown image": { body: { Image: "nosuch:1" } },
   "no command": { body: { Image: PLAIN } },
+  "no config": { body: { HostConfig: {} } },
   "no command from scratch": { body: { Image: "", HostConfig: {} } },
   "a name that is none": { ...cli({}), name: "a b" },
   "a name that is short": { ...cli({}), name: "a" },

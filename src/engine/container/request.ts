@@ -28,7 +28,7 @@ export interface ReadRequest {
  * @throws VarveError `invalid-argument` for values of other types
  */
 export function readRequest({ config, hostConfig, networkingConfig }: CreateRequest): ReadRequest {
-  const read = readConfig(config);
+  const read = readConfig(config) ?? containerConfigType.zero;
   const host = readDocument(hostConfigType, hostConfig);
   const hasHost = hostConfig !== undefined;
   // Docker tells volumes that are not there from none, once there is a host config.
@@ -42,8 +42,14 @@ export function readRequest({ config, hostConfig, networkingConfig }: CreateRequ
   };
 }
 
-/** Docker's `Config` alone. @throws VarveError `invalid-argument` */
-export function readConfig(config: object | undefined): ContainerConfig {
+/**
+ * Docker's `Config` alone.
+ *
+ * @returns `undefined` for an object without any field of it, which Docker takes for none
+ * @throws VarveError `invalid-argument`
+ */
+export function readConfig(config: object | undefined): ContainerConfig | undefined {
+  if (!Object.keys(config ?? {}).some((key) => containerConfigType.hasField(key))) return undefined;
   return readDocument(containerConfigType, config);
 }
 
