@@ -50,6 +50,49 @@ const rmi: CommandEntry = {
   load: async () => (await import("./commands/rmi.ts")).rmi,
 };
 
+const create: CommandEntry = {
+  name: "create",
+  summary: "Create a container from an image",
+  load: async () => (await import("./commands/create.ts")).create,
+};
+const ps: CommandEntry = {
+  name: "ps",
+  summary: "List containers",
+  load: async () => (await import("./commands/ps.ts")).ps,
+};
+const cp: CommandEntry = {
+  name: "cp",
+  summary: "Copy files out of an image, and in and out of a container",
+  load: async () => (await import("./commands/cp.ts")).cp,
+};
+const diff: CommandEntry = {
+  name: "diff",
+  summary: "List what a container changed",
+  load: async () => (await import("./commands/diff.ts")).diff,
+};
+const commit: CommandEntry = {
+  name: "commit",
+  summary: "Create an image from a container's changes",
+  load: async () => (await import("./commands/commit.ts")).commit,
+};
+const exporting: CommandEntry = {
+  name: "export",
+  summary: "Export a container's file system as a tar archive",
+  load: async () => (await import("./commands/export.ts")).exporting,
+};
+const rename: CommandEntry = {
+  name: "rename",
+  summary: "Give a container another name",
+  load: async () => (await import("./commands/rename.ts")).rename,
+};
+const rm: CommandEntry = {
+  name: "rm",
+  summary: "Remove one or more containers",
+  load: async () => (await import("./commands/rm.ts")).rm,
+};
+
+export const CONTAINER_HEADING = "Containers, which are kept but not run:";
+
 export const COMMANDS: readonly CommandGroup[] = [
   {
     heading: "Images:",
@@ -73,11 +116,7 @@ export const COMMANDS: readonly CommandGroup[] = [
     commands: [
       { name: "ls", summary: "List files", load: async () => (await import("./commands/ls.ts")).ls },
       { name: "cat", summary: "Print files", load: async () => (await import("./commands/cat.ts")).cat },
-      {
-        name: "cp",
-        summary: "Copy files out of an image, and in and out of a container",
-        load: async () => (await import("./commands/cp.ts")).cp,
-      },
+      cp,
       {
         name: "mount",
         summary: "Mount a container, or an image read-only",
@@ -91,30 +130,8 @@ export const COMMANDS: readonly CommandGroup[] = [
     ],
   },
   {
-    heading: "Containers, which are kept but not run:",
-    commands: [
-      {
-        name: "create",
-        summary: "Create a container from an image",
-        load: async () => (await import("./commands/create.ts")).create,
-      },
-      {
-        name: "diff",
-        summary: "List what a container changed",
-        load: async () => (await import("./commands/diff.ts")).diff,
-      },
-      {
-        name: "commit",
-        summary: "Create an image from a container's changes",
-        load: async () => (await import("./commands/commit.ts")).commit,
-      },
-      {
-        name: "export",
-        summary: "Export a container's file system as a tar archive",
-        load: async () => (await import("./commands/export.ts")).exporting,
-      },
-      { name: "rm", summary: "Remove one or more containers", load: async () => (await import("./commands/rm.ts")).rm },
-    ],
+    heading: CONTAINER_HEADING,
+    commands: [create, ps, rename, diff, commit, exporting, rm],
   },
   {
     heading: "The store:",
@@ -169,4 +186,26 @@ export const IMAGE_COMMANDS: readonly CommandEntry[] = [
   { ...rmi, name: "rm", aliases: ["rmi", "remove"] },
   save,
   tag,
+];
+
+/** `varve container`: the same for containers. */
+export const CONTAINER_COMMANDS: readonly CommandEntry[] = [
+  commit,
+  cp,
+  create,
+  diff,
+  exporting,
+  {
+    name: "inspect",
+    summary: "Show everything about containers",
+    load: async () => (await import("./commands/inspect.ts")).containerInspect,
+  },
+  { ...ps, name: "ls", aliases: ["list", "ps"] },
+  {
+    name: "prune",
+    summary: "Remove all stopped containers",
+    load: async () => (await import("./commands/container-prune.ts")).containerPrune,
+  },
+  rename,
+  { ...rm, aliases: ["remove"] },
 ];

@@ -1,5 +1,6 @@
 /** `--filter name=value`, with Docker's checks and messages. */
 
+import { CONTAINER_FILTERS, type ContainerFilters } from "../engine/container-filter.ts";
 import type { ImageFilters, PruneFilters } from "../engine/filters.ts";
 import { VarveError } from "../errors.ts";
 
@@ -20,6 +21,11 @@ export function imageFilters(given: readonly string[] = []): ImageFilters {
 export function pruneFilters(given: readonly string[] = []): PruneFilters {
   const values = parseFilters(given, ["until", "label", "label!"]);
   return { ...only("until", values.get("until")), ...list("label", values), ...list("label!", values) };
+}
+
+/** @throws VarveError `invalid-argument` */
+export function containerFilters(given: readonly string[] = []): ContainerFilters {
+  return Object.fromEntries(parseFilters(given, CONTAINER_FILTERS)) as ContainerFilters;
 }
 
 /** @throws VarveError `invalid-argument` for a name that is not among `known` */

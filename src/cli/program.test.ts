@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { COMMANDS, IMAGE_COMMANDS } from "./command-list.ts";
+import { COMMANDS, CONTAINER_COMMANDS, IMAGE_COMMANDS } from "./command-list.ts";
 import { buildProgram, type VarveCommand } from "./program.ts";
 import { reportFailure } from "./report.ts";
 import type { GlobalOptions } from "./session.ts";
@@ -75,12 +75,14 @@ describe("a command line", () => {
 describe("every command", () => {
   const { program, declare } = buildProgram(async () => {});
   const image = find(program, "image");
+  const container = find(program, "container");
   const nodes: [string, VarveCommand][] = [
     ...COMMANDS.flatMap(({ commands }) => commands).map(({ name }): [string, VarveCommand] => [
       name,
       find(program, name),
     ]),
     ...IMAGE_COMMANDS.map(({ name }): [string, VarveCommand] => [`image ${name}`, find(image, name)]),
+    ...CONTAINER_COMMANDS.map(({ name }): [string, VarveCommand] => [`container ${name}`, find(container, name)]),
   ];
 
   test.each(nodes)("%s has a summary, examples, --json, and a default for each option", async (_, node) => {
@@ -95,7 +97,8 @@ describe("every command", () => {
 
   test("that deletes has --dry-run", async () => {
     for (const name of ["rmi", "rm"]) expect(optionNames(find(program, name))).toContain("--dry-run");
-    for (const name of ["rm", "prune"]) expect(optionNames(find(image, name))).toContain("--dry-run");
+    for (const group of [image, container])
+      for (const name of ["rm", "prune"]) expect(optionNames(find(group, name))).toContain("--dry-run");
   });
 });
 

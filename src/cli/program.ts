@@ -5,7 +5,7 @@
 import { Command, type HelpContext, type Option } from "commander";
 import { version } from "../engine/version.ts";
 import type { Call, CliCommand } from "./command.ts";
-import { COMMANDS, type CommandEntry, IMAGE_COMMANDS } from "./command-list.ts";
+import { COMMANDS, CONTAINER_COMMANDS, CONTAINER_HEADING, type CommandEntry, IMAGE_COMMANDS } from "./command-list.ts";
 import {
   addGlobalOptions,
   GLOBAL_OPTIONS,
@@ -47,9 +47,12 @@ export function buildProgram(perform: Perform): Program {
   const image = program.command("image").summary("Manage images: ls, inspect, history, tag, rm, prune and more");
   image.usage("COMMAND").description("Manage images").helpGroup(COMMANDS[0]!.heading);
   tree.add(image, "Commands:", IMAGE_COMMANDS);
-  image.helpCommand(false);
+  const container = program.command("container").summary("Manage containers: ls, create, rename, rm, prune and more");
+  container.usage("COMMAND").description("Manage containers").helpGroup(CONTAINER_HEADING);
+  tree.add(container, "Commands:", CONTAINER_COMMANDS);
+  for (const group of [image, container]) group.helpCommand(false);
   program.addHelpCommand(helpCommand(program));
-  for (const group of [program, image])
+  for (const group of [program, image, container])
     group.addHelpText("after", `\nRun '${group.path} COMMAND --help' for more about a command.`);
   return { program, declare: (command) => tree.declare(command) };
 }

@@ -68,9 +68,23 @@ export function selectContainers(
   return limit > 0 ? selected.slice(0, limit) : selected;
 }
 
-const NAMES: readonly string[] = [
-  ...["ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network"],
-  ...["publish", "since", "status", "volume"],
+/** Their names. */
+export const CONTAINER_FILTERS: readonly (keyof ContainerFilters)[] = [
+  "ancestor",
+  "before",
+  "exited",
+  "expose",
+  "health",
+  "id",
+  "is-task",
+  "isolation",
+  "label",
+  "name",
+  "network",
+  "publish",
+  "since",
+  "status",
+  "volume",
 ];
 const STATES = ["paused", "restarting", "removing", "running", "dead", "created", "exited"];
 const HEALTHS = ["starting", "healthy", "unhealthy", "none"];
@@ -80,7 +94,7 @@ function acceptorOf(
   containers: readonly Container[],
   filters: ContainerFilters,
 ): (container: Container) => boolean {
-  const stranger = Object.keys(filters).find((name) => !NAMES.includes(name));
+  const stranger = Object.keys(filters).find((name) => !CONTAINER_FILTERS.includes(name as keyof ContainerFilters));
   if (stranger !== undefined) throw refused(`Invalid filter '${stranger}'`);
   const exitCodes = filters.exited?.map(exitCode) ?? [];
   for (const status of filters.status ?? [])

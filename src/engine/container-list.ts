@@ -3,7 +3,7 @@ import { isVarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
 import { type ContainerSelection, selectContainers } from "./container-filter.ts";
-import { type Container, commandOf } from "./containers.ts";
+import { type Container, commandOf, mountsOf } from "./containers.ts";
 import { statusOf } from "./inspect.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -19,6 +19,17 @@ export interface ContainerSummary {
   readonly command: string;
   /** `created`, `running`, `exited` and so on. */
   readonly status: string;
+  /** Of what ran last; 0 where nothing did. */
+  readonly exitCode: number;
+  /** RFC 3339; the year 1 where it never ran. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Names of volumes and paths of the host. */
+  readonly mounts: readonly string[];
+  /** How many of them are volumes that Docker keeps itself. */
+  readonly localVolumes: number;
+  readonly networks: readonly string[];
   /** Bytes that it wrote; only where they were asked for and its writable layer can be read. */
   readonly size?: number;
 }
@@ -38,8 +49,31 @@ export function listContainers(workspace: Workspace, selection: ContainerSelecti
     created: container.created,
     command: commandOf(container),
     status: statusOf(container),
+    ...recordedFields(container),
   }));
 }
+
+function recordedFields(
+  container: Container,
+): Pick<ContainerSummary, "exitCode" | "startedAt" | "finishedAt" | "labels" | "mounts" | "localVolumes" | "networks"> {
+  const { State, Config, NetworkSettings } = container.record as {
+    State?: { ExitCode?: number; StartedAt?: string; FinishedAt?: string } | null;
+    Config?: { Labels?: Record<string, string> | null } | null;
+    NetworkSettings?: { Networks?: object | null } | null;
+  };
+  const mounts = mountsOf(container);
+  return {
+    exitCode: State?.ExitCode ?? 0,
+    startedAt: State?.StartedAt ?? NEVER,
+    finishedAt: State?.FinishedAt ?? NEVER,
+    labels: Config?.Labels ?? {},
+    mounts: mounts.map(({ name, source }) => name || source).sort(),
+    localVolumes: mounts.filter(({ driver }) => driver === "local").length,
+    networks: Object.keys(NetworkSettings?.Networks ?? {}),
+  };
+}
+
+const NEVER = "0001-01-01T00:00:00Z";
 
 /**
  * What each container wrote, in bytes, as far as its writable layer can be read. That takes a look at all its files, so

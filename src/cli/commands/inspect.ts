@@ -34,6 +34,10 @@ export const imageInspect: CliCommand = inspectCommand("image", (command) => {
   command.usage("[OPTIONS] IMAGE [IMAGE...]").argument("<image...>");
 });
 
+export const containerInspect: CliCommand = inspectCommand("container", (command) => {
+  command.usage("[OPTIONS] CONTAINER [CONTAINER...]").argument("<container...>");
+});
+
 function inspectCommand(only: Kind | undefined, declare: (command: Command) => void): CliCommand {
   return documentCommand<Options, Inspection>({
     declare(command) {

@@ -5,6 +5,7 @@ import { addDryRun, addExamples, addJson } from "../options.ts";
 interface Options {
   readonly force?: boolean;
   readonly dryRun?: boolean;
+  readonly volumes?: boolean;
 }
 
 export const rm: CliCommand = streamCommand<Options, { readonly removed: string }>({
@@ -12,9 +13,10 @@ export const rm: CliCommand = streamCommand<Options, { readonly removed: string 
     command
       .usage("[OPTIONS] CONTAINER [CONTAINER...]")
       .argument("<container...>")
-      .option("-f, --force", "Remove it although it is mounted or marked as running (default: refuse)");
+      .option("-f, --force", "Remove it although it is mounted or marked as running (default: refuse)")
+      .option("-v, --volumes", "Remove its volumes without a name too (default: keep them)");
     addJson(addDryRun(command), "Print a JSON object for each removed container (default: text)");
-    addExamples(command, "varve rm web", "varve rm --dry-run -f web db");
+    addExamples(command, "varve rm web", "varve rm -v db", "varve rm --dry-run -f web db");
   },
 
   async *items({ args, options, session }) {
@@ -24,7 +26,8 @@ export const rm: CliCommand = streamCommand<Options, { readonly removed: string 
     for (const name of args) {
       session.signal.throwIfAborted();
       try {
-        const id = await store.removeContainer(name, { force: options.force, dryRun: options.dryRun });
+        const { force, volumes, dryRun } = options;
+        const id = await store.removeContainer(name, { force, volumes, dryRun });
         // The real run would not find it a second time.
         if (planned.has(id)) throw new VarveError("not-found", `No such container: ${name}`, { name });
         planned.add(id);
