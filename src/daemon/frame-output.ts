@@ -1,6 +1,6 @@
-import type { Writable } from "node:stream";
+import { Writable } from "node:stream";
 import { type ByteSource, writeAll } from "../io/byte-source.ts";
-import { writeFrame } from "../remote/frames.ts";
+import { writeFrame, writeHeader } from "../remote/frames.ts";
 
 /**
  * Where an answer in frames is written. A client that reads slowly slows the bytes and items that it gets; of progress it
@@ -28,18 +28,24 @@ export class FrameOutput {
     this.#output.write(frame);
   }
 
-  async bytes(source: ByteSource): Promise<void> {
-    await writeAll(
-      this.#output,
-      framed(source, (bytes) => writeFrame({ kind: "bytes", bytes })),
-    );
+  /** A stream for bytes, of which each piece becomes a frame, without a copy. It closes with the answer. */
+  bytes(): Writable {
+    const output = this.#output;
+    const stream = new Writable({
+      highWaterMark: 0,
+      write(bytes: Uint8Array, _, taken) {
+        output.cork();
+        output.write(writeHeader("bytes", bytes.length));
+        output.write(bytes, taken);
+        output.uncork();
+      },
+    });
+    output.once("close", () => stream.destroy());
+    return stream.on("error", () => {}); // who writes learns it from the write
   }
 
   async items(source: AsyncIterable<unknown>): Promise<void> {
-    await writeAll(
-      this.#output,
-      framed(source, (value) => writeFrame({ kind: "item", value })),
-    );
+    await writeAll(this.#output, framed(source));
   }
 
   result(value: unknown): void {
@@ -60,6 +66,6 @@ function thingOf(event: unknown): string | undefined {
   return kind === "layer" ? `${label}` : undefined;
 }
 
-async function* framed<Item>(source: AsyncIterable<Item>, write: (item: Item) => Buffer): ByteSource {
-  for await (const item of source) yield write(item);
+async function* framed(items: AsyncIterable<unknown>): ByteSource {
+  for await (const value of items) yield writeFrame({ kind: "item", value });
 }

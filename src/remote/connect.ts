@@ -1,10 +1,10 @@
 import type { AnyStore } from "../engine/any-store.ts";
-import { writeAll } from "../io/byte-source.ts";
 import type { OutgoingCall } from "./argument.ts";
 import { Connection } from "./connection.ts";
 import type { Frame } from "./frames.ts";
 import { socketOf, type TlsFiles } from "./host.ts";
 import { METHODS, type Method, type MethodName } from "./methods.ts";
+import { writeOut } from "./write-out.ts";
 
 /** Where a daemon is, and how to speak to it. */
 export interface ConnectOptions {
@@ -30,7 +30,7 @@ export async function connectStore({ host, tls, timeout = PATIENCE_MS }: Connect
   return {
     ...calls,
     ...{ root, driver, close, [Symbol.asyncDispose]: close },
-    saveTo: (output, names, options) => writeAll(output, calls.save(names, options)),
+    saveTo: (output, names, options) => writeOut(output, calls.save(names, options)),
   };
 }
 

@@ -39,11 +39,16 @@ export function writeFailure(error: VarveError): Buffer {
   return pack("failure", Buffer.from(writeValue(error)));
 }
 
-function pack(kind: Kind, content: Uint8Array): Buffer {
+/** The head of a frame, after which its content is to follow at once. */
+export function writeHeader(kind: Kind, length: number): Buffer {
   const header = Buffer.alloc(HEADER);
   header.write(LETTERS[kind], "latin1");
-  header.writeUInt32BE(content.length, 1);
-  return Buffer.concat([header, content]);
+  header.writeUInt32BE(length, 1);
+  return header;
+}
+
+function pack(kind: Kind, content: Uint8Array): Buffer {
+  return Buffer.concat([writeHeader(kind, content.length), content]);
 }
 
 /**

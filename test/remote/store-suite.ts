@@ -1,6 +1,6 @@
 /** What a store promises to who uses it, wherever it is. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -167,7 +167,13 @@ export function storeSuite(way: string, make: MakeBench): void {
       test("nothing that is not there", async () => {
         const wanted = { code: "not-found", message: "No such image: nope", details: { prefix: "nope" } };
         expect(await failure(buffer(store.save(["a:1", "nope"])))).toMatchObject(wanted);
-        expect(await failure(store.saveTo(openSync("/dev/null", "w"), ["nope"]))).toMatchObject(wanted);
+        const file = openSync(path("nothing"), "w");
+        expect(await failure(store.saveTo(file, ["nope"]))).toMatchObject(wanted);
+        expect(writeSync(file, "still open")).toBe(10);
+        closeSync(file);
+        const full = openSync("/dev/full", "w");
+        expect(await failure(store.saveTo(full, ["b:1"]))).toMatchObject({ code: "no-space" });
+        closeSync(full);
       });
 
       test("no layer that is damaged, also when half the archive is out", async () => {

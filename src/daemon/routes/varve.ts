@@ -1,5 +1,7 @@
+import type { Store } from "../../engine/store.ts";
 import { version } from "../../engine/version.ts";
 import { isVarveError, VarveError } from "../../errors.ts";
+import { type ByteSource, writeAll } from "../../io/byte-source.ts";
 import { writeFailure } from "../../remote/frames.ts";
 import { METHODS, type Method, type MethodName } from "../../remote/methods.ts";
 import {
@@ -45,12 +47,17 @@ async function perform({ store, headers, body, answer, signal }: Call, name: Met
     throw new VarveError("invalid-argument", `${name} takes ${takes.length} arguments, not ${given.length}`, { name });
   const incoming = { stream, signal, tell: (listener: string, event: unknown) => output.tell(listener, event) };
   const received = takes.map((argument, i) => argument.receive(given[i], incoming, `argument ${i + 1} of ${name}`));
-  const result = (store[name] as (...taken: readonly unknown[]) => unknown).apply(store, received);
-  if (gives === "bytes") await output.bytes(result as AsyncIterable<Uint8Array>);
-  if (gives === "items") await output.items(result as AsyncIterable<unknown>);
-  // What has no end of its own was ended by the signal, which is news to the caller.
-  if (gives === "items") signal.throwIfAborted();
-  output.result(gives === "value" ? await result : undefined);
+  const work = (): unknown => (store[name] as (...taken: readonly unknown[]) => unknown).apply(store, received);
+  if (gives === "value") output.result(await work());
+  else {
+    // `saveTo` gives the same as `save`, and is quicker at it.
+    if (name === "save") await store.saveTo(output.bytes(), ...(received as Parameters<Store["save"]>));
+    else if (gives === "bytes") await writeAll(output.bytes(), work() as ByteSource);
+    else await output.items(work() as AsyncIterable<unknown>);
+    // What has no end of its own was ended by the signal, which is news to the caller.
+    signal.throwIfAborted();
+    output.result(undefined);
+  }
   await answer.end();
 }
 
