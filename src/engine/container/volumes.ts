@@ -5,6 +5,7 @@ import { makeDirectory, makeMissingDirectory, rootIdentity } from "../../driver/
 import { errnoOf, VarveError } from "../../errors.ts";
 import { copyTree } from "../../fstree/copy-tree.ts";
 import type { IdMap } from "../../fstree/id-map.ts";
+import { isRoot } from "../../sys/rank.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { syncDirectory } from "../../sys/sync.ts";
 import { refused } from "./refusal.ts";
@@ -67,7 +68,7 @@ export class LocalVolumes {
     makeDirectory(join(this.#directory, name), 0o701, { uid: 0, gid: 0 });
     try {
       makeDirectory(this.dataOf(name), 0o755, rootIdentity(this.#idMap));
-      if (content !== undefined) copyTree(content, this.dataOf(name), { privileged: true });
+      if (content !== undefined) copyTree(content, this.dataOf(name), { privileged: isRoot() });
       if (this.#sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
     } catch (error) {
       this.remove(name);
