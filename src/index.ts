@@ -70,6 +70,7 @@ export type { V1SaveEvent } from "./engine/v1-layers.ts";
 export type { V1StoreOptions } from "./engine/v1-root.ts";
 export type { V1SaveFormat, V1SaveOptions } from "./engine/v1-source.ts";
 export type { V1Store } from "./engine/v1-store.ts";
+export type { VolumeSummary } from "./engine/volume-list.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
 export type { GraphID, GraphImage } from "./graph/descriptor.ts";

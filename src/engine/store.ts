@@ -34,6 +34,7 @@ import { type InspectedContainer, type InspectedImage, inspectContainer, inspect
 import { planPrune } from "./removal.ts";
 import { carryOut, describeSteps, modelOf, planNamed, type RemovedItem } from "./removal-model.ts";
 import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts";
+import { listVolumes, type VolumeSummary, withSizes } from "./volume-list.ts";
 import { type StoreOptions, Workspace } from "./workspace.ts";
 
 /**
@@ -606,6 +607,14 @@ export class Store implements AsyncDisposable {
       }
       const attributes = eventAttributes(container);
       workspace.events.append({ type: "container", action: "extract-to-dir", id: container.id, attributes });
+    });
+  }
+
+  /** The volumes of containers, by name. With `size` also how much is in each, which takes a look at its files, and root. */
+  volumes(options: { size?: boolean | undefined } = {}): Promise<VolumeSummary[]> {
+    return this.#long(async () => {
+      const listed = await this.#workspace.read(() => listVolumes(this.#workspace));
+      return options.size === true ? withSizes(listed) : listed;
     });
   }
 

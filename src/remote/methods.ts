@@ -102,6 +102,7 @@ export const METHODS: Methods = {
     takes: [text, path, stream, options({ noOverwriteDirNonDir: flag, copyUIDGID: flag, signal })],
     gives: "value",
   },
+  volumes: { takes: [options({ size: flag })], gives: "value" },
   df: { takes: [], gives: "value" },
   info: { takes: [], gives: "value" },
   events: { takes: [options({ since: moment, until: moment, signal })], gives: "items", endless: true },

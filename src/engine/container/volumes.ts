@@ -8,12 +8,13 @@ import type { IdMap } from "../../fstree/id-map.ts";
 import { isRoot } from "../../sys/rank.ts";
 import { removeTree } from "../../sys/remove-tree.ts";
 import { syncDirectory } from "../../sys/sync.ts";
+import { readBucket } from "../bolt.ts";
 import { refused } from "./refusal.ts";
 
 /**
  * The volumes of Docker's driver `local`: directories `volumes/<name>/_data` of the data-root. A dockerd takes every
- * directory there for a volume when it starts. What its `metadata.db` has beside that are labels and options, which
- * volumes that are made here do not get, and volumes of plugins.
+ * directory there for a volume when it starts. Its `metadata.db` has labels and options beside that, which volumes that are
+ * made here do not get, and volumes of plugins.
  */
 export class LocalVolumes {
   readonly #directory: string;
@@ -47,8 +48,8 @@ export class LocalVolumes {
         `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
       );
     if (this.has(name)) return;
-    const driver = this.#foreignDriver(name);
-    if (driver !== undefined)
+    const { driver = LOCAL } = this.notes().get(name) ?? {};
+    if (driver !== LOCAL)
       throw new VarveError(
         "conflict",
         `create ${name}: driver '${driver}' already has volume '${name}': volume name must be unique`,
@@ -111,21 +112,50 @@ export class LocalVolumes {
     removeTree(join(this.#directory, name));
   }
 
-  /** That of the volume of this name in a dockerd's database, if it is not ours. A stale entry may say so too. */
-  #foreignDriver(name: string): string | undefined {
-    const database = join(this.#directory, "metadata.db");
-    if (!existsSync(database)) return undefined;
-    const text = readFileSync(database, "latin1");
-    const begin = `{"Name":"${name}","Driver":"`;
-    for (let at = text.indexOf(begin); at >= 0; at = text.indexOf(begin, at + 1)) {
-      const driver = text.slice(at + begin.length, text.indexOf('"', at + begin.length));
-      if (driver !== "local") return driver;
+  /** All that there are, by name. */
+  names(): string[] {
+    try {
+      const entries = readdirSync(this.#directory, { withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw error;
     }
-    return undefined;
+  }
+
+  /**
+   * What a dockerd has noted of its volumes, also of those of plugins, by name. Of one that is gone there may still be a note.
+   *
+   * @throws VarveError `corrupt`
+   */
+  notes(): ReadonlyMap<string, VolumeNote> {
+    const database = join(this.#directory, "metadata.db");
+    if (!existsSync(database)) return new Map();
+    return new Map(readBucket(readFileSync(database), "volumes").map(([name, note]) => [name, readNote(note)]));
+  }
+}
+
+/** A line of `metadata.db`. */
+export interface VolumeNote {
+  readonly driver: string;
+  readonly labels: Readonly<Record<string, string>> | null;
+  readonly options: Readonly<Record<string, string>> | null;
+}
+
+function readNote(bytes: Buffer): VolumeNote {
+  try {
+    const { Driver = "", Labels = null, Options = null } = JSON.parse(bytes.toString());
+    return { driver: Driver, labels: Labels, options: Options };
+  } catch (error) {
+    throw new VarveError("corrupt", "metadata.db: a volume's note cannot be read", {}, error);
   }
 }
 
 const DATA = "_data";
+const LOCAL = "local";
 
 /** @returns false when there is something already */
 function rename(from: string, to: string): boolean {

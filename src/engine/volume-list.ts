@@ -1,0 +1,68 @@
+import { statSync } from "node:fs";
+import { errnoOf, isVarveError } from "../errors.ts";
+import { treeSize } from "../fstree/size.ts";
+import type { VolumeNote } from "./container/volumes.ts";
+import { mountsOf } from "./containers.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** A volume of Docker's driver `local`. */
+export interface VolumeSummary {
+  readonly name: string;
+  /** Where its files are. */
+  readonly path: string;
+  /** RFC 3339, in seconds. */
+  readonly created: string;
+  /** As dockerd has noted them; `null` where none were given. */
+  readonly labels: Readonly<Record<string, string>> | null;
+  readonly options: Readonly<Record<string, string>> | null;
+  /** How many containers have it. */
+  readonly containers: number;
+  /** Bytes of its files, where they were asked for; not of one with options, whose files may be anywhere. */
+  readonly size?: number;
+}
+
+/** By name. Those of plugins are left out: only the plugins know them. To be called inside `read`. */
+export function listVolumes(workspace: Workspace): VolumeSummary[] {
+  const { volumes } = workspace;
+  const notes = notesOf(workspace);
+  const users = new Map<string, number>();
+  for (const container of workspace.containers.list())
+    for (const name of new Set(mountsOf(container).map(({ name }) => name)))
+      users.set(name, (users.get(name) ?? 0) + 1);
+  return volumes.names().flatMap((name): VolumeSummary[] => {
+    const path = volumes.dataOf(name);
+    const created = changeOf(path);
+    if (created === undefined) return [];
+    const { labels = null, options = null } = notes.get(name) ?? {};
+    return [{ name, path, created, labels, options, containers: users.get(name) ?? 0 }];
+  });
+}
+
+/** Takes a look at all files of the volumes. Needs root. What is deleted meanwhile is left out. */
+export function withSizes(volumes: readonly VolumeSummary[]): VolumeSummary[] {
+  return volumes.flatMap((volume): VolumeSummary[] => {
+    try {
+      return [volume.options === null ? { ...volume, size: treeSize(volume.path) } : volume];
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw error;
+    }
+  });
+}
+
+/** Volumes can be told without what a dockerd has noted of them. */
+function notesOf({ volumes, warn }: Workspace): ReadonlyMap<string, VolumeNote> {
+  try {
+    return volumes.notes();
+  } catch (error) {
+    if (!isVarveError(error, "corrupt")) throw error;
+    warn(`volumes are listed without labels and options: ${error.message}`);
+    return new Map();
+  }
+}
+
+/** Docker's idea of when a volume was made: when its directory was changed last. */
+function changeOf(path: string): string | undefined {
+  const change = statSync(path, { throwIfNoEntry: false })?.ctime;
+  return change === undefined ? undefined : `${change.toISOString().slice(0, -".000Z".length)}Z`;
+}
