@@ -2,9 +2,7 @@ import type { Store } from "./store.ts";
 
 /**
  * A store that somebody uses without asking where it is: in this process, as `openStore` gives it, or in a daemon, as
- * `connectStore` does. All promises of `Store` hold for either.
+ * `connectStore` does. All promises of `Store` hold for either; only
+ * the process that has opened the root can claim it.
  */
-export type AnyStore = { readonly [Name in Exclude<keyof Store, OwnRoot>]: Store[Name] };
-
-/** What only the process that has opened the root can do. */
-type OwnRoot = "claimForDaemon";
+export type AnyStore = { readonly [Name in Exclude<keyof Store, "claimForDaemon">]: Store[Name] };

@@ -423,6 +423,18 @@ export function storeSuite(way: string, make: MakeBench): void {
       expect(await failure(store.mount("nope"))).toMatchObject({ code: "not-found" });
     });
 
+    test("have volumes", async () => {
+      const user = await store.create("a:1", { hostConfig: { Binds: ["kept:/kept", "/tmp:/host"] } });
+      expect(await store.volumes({ size: true })).toEqual([
+        {
+          ...{ name: "kept", path: join(store.root, "volumes/kept/_data"), created: expect.any(String) },
+          ...{ labels: null, options: null, containers: 1, size: 0 },
+        },
+      ]);
+      await store.removeContainer(user, { volumes: true });
+      expect(await store.volumes()).toEqual([expect.objectContaining({ name: "kept", containers: 0 })]);
+    });
+
     test("go", async () => {
       expect(await store.removeContainer("web", { dryRun: true })).toBe(id);
       expect(await store.removeContainer("web", { force: true, volumes: true })).toBe(id);
