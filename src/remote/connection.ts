@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as startHttp } from "node:http";
 import { request as startHttps } from "node:https";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { version as packageVersion } from "../engine/version.ts";
 import { asVarveError, errnoOf, isVarveError, VarveError } from "../errors.ts";
 import { abortable, type ByteSource, collect, throwIfCancelled, writeAll } from "../io/byte-source.ts";
@@ -210,12 +211,14 @@ function parseGreeting(body: Buffer): Greeting | undefined {
   }
 }
 
-/** @throws VarveError `not-found`, `permission`, `invalid-argument` */
-function trustOf({ authority, certificate, key }: TlsFiles): object {
+/** @throws VarveError `not-found`, `permission`; `invalid-argument` for files that are not what they should be */
+function trustOf(files: TlsFiles): { readonly secureContext: SecureContext } {
   try {
-    const [ca, cert, own] = [authority, certificate, key].map((path) => readFileSync(path));
-    return { ca, cert, key: own, minVersion: "TLSv1.2" };
+    const [ca, cert, key] = [files.authority, files.certificate, files.key].map((path) => readFileSync(path));
+    return { secureContext: createSecureContext({ ca, cert, key, minVersion: "TLSv1.2" }) };
   } catch (error) {
+    if (errnoOf(error)?.startsWith("ERR_"))
+      throw new VarveError("invalid-argument", `TLS: ${(error as Error).message}`, { ...files }, error);
     throw asVarveError(error);
   }
 }

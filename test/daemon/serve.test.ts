@@ -1,11 +1,12 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { get } from "node:https";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type CertificatePair, makeCertificates } from "../tools/certificates.ts";
 import { lacking } from "../tools/dockerd.ts";
 import { ask } from "../tools/engine-api.ts";
 import { writeSampleArchive } from "../tools/sample-archive.ts";
@@ -120,7 +121,7 @@ describe.skipIf(noTls)(`varve serve with TLS${noTls ?? ""}`, () => {
     const files = ["--tlscacert", authority.certificate, "--tlscert", server.certificate, "--tlskey", server.key];
     await using daemon = await startDaemon(root, ["-H", "tcp://127.0.0.1:0", ...files]);
     const port = Number(/:(\d+)$/.exec(daemon.addresses[1]!)![1]);
-    const status = (who?: Pair): Promise<number> =>
+    const status = (who?: CertificatePair): Promise<number> =>
       new Promise((resolve, reject) => {
         const ca = readFileSync(authority.certificate);
         const own = who && { cert: readFileSync(who.certificate), key: readFileSync(who.key) };
@@ -140,40 +141,3 @@ describe.skipIf(noTls)(`varve serve with TLS${noTls ?? ""}`, () => {
     expect((await daemon.stop()).status).toBe(0);
   }, 60_000);
 });
-
-interface Pair {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-/** An authority, what it signed for a server and a client, and a client that it does not know. */
-function makeCertificates(path: string): Record<"authority" | "server" | "client" | "stranger", Pair> {
-  mkdirSync(join(path, "tls"));
-  const pair = (name: string): Pair => ({
-    certificate: join(path, "tls", `${name}.pem`),
-    key: join(path, "tls", `${name}.key`),
-  });
-  const make = (name: string, ...more: readonly string[]): Pair => {
-    const { certificate, key } = pair(name);
-    const kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"];
-    execFileSync("openssl", [...kind, "-subj", `/CN=${name}`, "-keyout", key, "-out", certificate, ...more], {
-      stdio: "ignore",
-    });
-    return pair(name);
-  };
-  const authority = make("authority");
-  const signed = [
-    "-CA",
-    authority.certificate,
-    "-CAkey",
-    authority.key,
-    "-addext",
-    "basicConstraints=critical,CA:FALSE",
-  ];
-  return {
-    authority,
-    server: make("server", ...signed, "-addext", "subjectAltName=IP:127.0.0.1"),
-    client: make("client", ...signed),
-    stranger: make("stranger"),
-  };
-}
