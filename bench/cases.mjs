@@ -1,6 +1,7 @@
 // The cases, each a line of the goals.
 import { atMost, faster, keepsBusy, linear, slope, underMemory, withinSeconds } from "./goals.mjs";
 import { SIZES } from "./inputs.mjs";
+import { served } from "./subjects.mjs";
 import { bareNodes, floor, handles, lists, loads, migrations, openings, reads, removals, saves } from "./work.mjs";
 
 /**
@@ -96,6 +97,7 @@ export const CASES = [
     ]),
     contenders: (context) => lists(only(context, ...DOCKERS), 5000),
   },
+  ...["load", "save", "pipe"].map((verb) => behindDaemon(/** @type {"load"} */ (verb))),
   {
     name: "graph-open",
     title: "a v1 graph of 2,000 images opened",
@@ -130,6 +132,29 @@ function tiny(verb) {
       ];
     },
     ...(verb === "inspect" ? { after: ({ stores, inputs }) => stores.forget(inputs.tiny()) } : {}),
+  };
+}
+
+/** Docker's client in front of either daemon. @param {"load" | "save" | "pipe"} verb @returns {Case} */
+function behindDaemon(verb) {
+  const titles = { load: "load of 400 MB", save: "save of 400 MB to a file", pipe: "save of 400 MB to a pipe" };
+  return {
+    name: `daemon-${verb}`,
+    title: `docker ${titles[verb]}, through a daemon`,
+    goals: each((varve) => [
+      faster(varve, 1),
+      ...(verb === "load" ? [faster(`${varve}-layer`, 1)] : []),
+      underMemory(varve, 250),
+    ]),
+    contenders: (context) => {
+      const { subjects } = only(context, ...VARVES);
+      const durabilities = verb === "load" ? /** @type {const} */ (["none", "layer"]) : /** @type {const} */ (["none"]);
+      const varves = durabilities.flatMap((durability) => subjects.map((subject) => served(subject, durability)));
+      const both = { ...context, subjects: [...only(context, "dockerd").subjects, ...varves] };
+      const input = context.inputs.sized("400MB");
+      return verb === "load" ? loads(both, input) : saves(both, input, verb === "save" ? "file" : "pipe");
+    },
+    ...(verb === "pipe" ? { after: ({ stores, inputs }) => stores.forget(inputs.sized("400MB")) } : {}),
   };
 }
 

@@ -106,9 +106,31 @@ async function openVarve(node, dist, home) {
   };
 }
 
+/**
+ * A Varve behind its daemon, which Docker's client talks to.
+ * @param {Subject} subject @param {"none" | "layer"} durability @returns {Subject}
+ */
+export function served({ key, name, node = "", dist = "" }, durability) {
+  return {
+    key: durability === "none" ? key : `${key}-${durability}`,
+    name: `docker and ${name}${durability === "none" ? "" : `, durability ${durability}`}`,
+    ...{ node, dist },
+    open: async (home) => {
+      const socket = join(home, "docker.sock");
+      const store = ["--root", join(home, "data"), "--driver", "overlay2", "--durability", durability];
+      const command = [node, join(dist, "cli/main.js"), ...store, "serve", "-H", `unix://${socket}`];
+      return throughClient(await startDaemon({ command, home, socket, ready: pingOf(socket) }));
+    },
+  };
+}
+
 /** @param {string} home @returns {Promise<Session>} */
 async function openDockerd(home) {
-  const { daemon, socket, close } = await startDockerd(home);
+  return throughClient(await startDockerd(home));
+}
+
+/** @param {Awaited<ReturnType<typeof startDaemon>>} daemon @returns {Session} */
+function throughClient({ daemon, socket, close }) {
   const docker = (/** @type {string[]} */ ...args) => [tool("docker"), "-H", `unix://${socket}`, ...args];
   return {
     daemon,
@@ -130,7 +152,12 @@ export function startDockerd(home) {
     ...[tool("dockerd"), "--data-root", root, "--exec-root", join(home, "exec"), "-p", join(home, "pid")],
     ...["-H", `unix://${socket}`, "--bridge=none", "--iptables=false", "--storage-driver", "overlay2"],
   ];
-  return startDaemon({ command, home, socket, ready: [tool("docker"), "-H", `unix://${socket}`, "images", "-q"] });
+  return startDaemon({ command, home, socket, ready: pingOf(socket) });
+}
+
+/** @param {string} socket */
+function pingOf(socket) {
+  return [tool("docker"), "-H", `unix://${socket}`, "images", "-q"];
 }
 
 /** @param {string} home @returns {Promise<Session>} */
