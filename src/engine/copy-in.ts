@@ -26,6 +26,7 @@ export interface CopyInOptions {
  *
  * @param options.owner whose everything is to be, on the host
  * @param options.container what an error calls it
+ * @param options.check asked once the directory is known to be there; what it throws stops the copy
  * @throws VarveError `not-found` for the directory, `invalid-archive`
  */
 export async function copyIn(
@@ -37,10 +38,12 @@ export async function copyIn(
     noOverwriteDirNonDir?: boolean | undefined;
     owner?: Identity | undefined;
     container?: string | undefined;
+    check?: (() => void) | undefined;
     signal?: AbortSignal | undefined;
   } = {},
 ): Promise<void> {
   refuseNoDirectory(root, directory, options.container);
+  options.check?.();
   const { noOverwriteDirNonDir, owner, signal } = options;
   // An owner is one of the host.
   const applier = new TreeApplier(root, { semantics: "plain", idMap: owner ? undefined : idMap, noOverwriteDirNonDir });

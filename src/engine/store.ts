@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import type { ImageSource, LayerProgress } from "../archive/archive.ts";
 import type { LoadEvent, LoadedImage } from "../archive/load.ts";
 import type { SaveFormat } from "../archive/save.ts";
+import { rootIdentity } from "../driver/home.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
 import type { ImageID } from "../image/image.ts";
@@ -12,7 +13,7 @@ import { familiarString, parseNormalized, withDefaultTag } from "../reference/re
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import type { ContainerFilters } from "./container-filter.ts";
 import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
-import { type Container, configOf, eventAttributes } from "./containers.ts";
+import { type Container, configOf, eventAttributes, mountsOf } from "./containers.ts";
 import type { CopyInOptions } from "./copy-in.ts";
 import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
@@ -592,16 +593,21 @@ export class Store implements AsyncDisposable {
       const workspace = this.#workspace;
       const { copyIn } = await import("./copy-in.ts");
       const { hostUser } = await import("./host-user.ts");
+      const { MountedContainer } = await import("./container/mounted.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
-      const { container, layer, mounted, owner } = await workspace.commit(async () => {
+      const { container, layer, mounted, owner, isReadonly } = await workspace.commit(async () => {
         const { container, layer } = holdContainer(workspace, name, lease);
         const user = options.copyUIDGID === true ? configOf(container).user : "";
         const owner = user === "" ? undefined : hostUser(user);
-        return { container, layer, owner, mounted: await layer.mount() };
+        const isReadonly = workspace.containers.hostConfig(container.id).readonlyRootfs;
+        return { container, layer, owner, isReadonly, mounted: await layer.mount() };
       }, options.signal);
       try {
-        await copyIn(mounted, bytesOf(path), tar, workspace.driver.idMap, { ...options, owner, container: name });
+        const { idMap } = workspace.driver;
+        using whole = new MountedContainer(mounted, mountsOf(container), rootIdentity(idMap));
+        const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
+        await copyIn(whole.path, bytesOf(path), tar, idMap, { ...options, owner, container: name, check });
       } finally {
         await layer.unmount();
       }

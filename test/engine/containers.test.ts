@@ -223,6 +223,40 @@ describe.skipIf(lack)(`containers of Varve and of dockerd${lack ?? ""}`, () => {
     expect(uppers[0]).toEqual(uppers[1]);
   });
 
+  test.each([
+    ["/named", {}],
+    ["/named/below/../.", {}],
+    ["/link", {}],
+    ["/", {}],
+    ["/host", {}],
+    ["/to", { ReadonlyRootfs: true }],
+    ["/named", { ReadonlyRootfs: true }],
+  ])("take in files into volumes and binds alike, at %s with %j", async (path, more) => {
+    const hostConfig = { Binds: ["copied:/named", "/etc:/host:ro"], ...more };
+    await twins.api("POST", "/containers/create?name=mounted", { Image: "base:1", HostConfig: hostConfig });
+    await twins.store.create("base:1", { name: "mounted", config: {}, hostConfig });
+    const link = tarOf([{ name: "link", type: "2", linkname: "named" }]);
+    await twins.api("PUT", "/containers/mounted/archive?path=/", link);
+    await twins.store.copyIn("mounted", "/", one(link)).catch(() => undefined);
+    const tar = tarOf([{ name: "named/" }, { name: "named/deep", content: "in" }, { name: "flat", content: "in" }]);
+    const answer = await twins.api("PUT", `/containers/mounted/archive?path=${path}`, tar);
+    const refusal = await refusalBy(() => twins.store.copyIn("mounted", path, one(tar)));
+    const volumes = [twins.roots.varve, twins.roots.docker].map((root) =>
+      execFileSync("find", [join(root, "volumes/copied"), "-printf", "%P\n"], { encoding: "utf8" })
+        .split("\n")
+        .sort(),
+    );
+    const uppers = [twins.roots.varve, twins.roots.docker].map(upperOf);
+    for (const root of [twins.roots.varve, twins.roots.docker])
+      execFileSync("find", [join(root, "volumes/copied/_data"), "-mindepth", "1", "-delete"]);
+    await twins.api("DELETE", "/containers/mounted");
+    await twins.store.removeContainer("mounted");
+    expect(refusal).toEqual(refusalOf(answer));
+    expect(volumes[0]).toEqual(volumes[1]);
+    expect(uppers[0]).toEqual(uppers[1]);
+    expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain("/varve-container-");
+  });
+
   /** What the newest container has in its own layer. */
   function upperOf(root: string): string[] {
     const directory = join(root, "overlay2");

@@ -1,0 +1,112 @@
+import { mkdirSync, mkdtempSync, readlinkSync, rmdirSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Identity } from "../../fstree/id-map.ts";
+import { closeFile } from "../../sys/at.ts";
+import { type ByteString, fromText } from "../../sys/byte-string.ts";
+import { mount, unmount } from "../../sys/mount.ts";
+import { cleanName, TreeRoot } from "../../sys/tree-root.ts";
+import type { MountPoint } from "./mount-point.ts";
+import { refused } from "./refusal.ts";
+import { makeWorkingDirectory } from "./working-directory.ts";
+
+const MS_RDONLY = 0x1;
+const MS_REMOUNT = 0x20;
+const MS_BIND = 0x1000;
+const MS_REC = 0x4000;
+const MS_PRIVATE = 0x40000;
+
+/**
+ * A container's file system with its volumes and binds in it, for as long as this is not disposed of, at a place of its own:
+ * who else looks at the container does not see them.
+ */
+export class MountedContainer implements Disposable {
+  readonly path: string;
+  readonly #mounts: readonly MountPoint[];
+  readonly #isOwnPlace: boolean;
+
+  /**
+   * @param container where its file system is mounted
+   * @param owner root inside; places that are missing become its directories, as with Docker
+   */
+  constructor(container: string, mounts: readonly MountPoint[], owner: Identity) {
+    this.#mounts = mounts.filter(({ source, type }) => type !== "tmpfs" && source !== "");
+    this.#isOwnPlace = this.#mounts.length > 0;
+    this.path = this.#isOwnPlace ? mkdtempSync(join(tmpdir(), "varve-container-")) : container;
+    if (!this.#isOwnPlace) return;
+    try {
+      bind(container, this.path);
+      mount({ source: "", target: this.path, type: "", flags: MS_PRIVATE, data: "" });
+      const byDepth = [...this.#mounts].sort((a, b) => depthOf(a) - depthOf(b));
+      for (const point of byDepth) this.#add(point, owner);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Docker's check of a place that is to be written to.
+   *
+   * @throws VarveError `invalid-argument` with Docker's text, `not-found`
+   */
+  checkWritable(directory: ByteString, hasReadonlyRoot: boolean): void {
+    const real = this.#realPath(directory);
+    const isIn = ({ destination }: MountPoint): boolean => real === destination || real.startsWith(`${destination}/`);
+    const found = this.#mounts.find(isIn);
+    if (found?.isWritable === false) throw refused("mounted volume is marked read-only");
+    if (found === undefined && hasReadonlyRoot) throw refused("container rootfs is marked read-only");
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isOwnPlace) return;
+    unmount(this.path, { lazy: true });
+    rmdirSync(this.path);
+  }
+
+  #add({ source, destination, isWritable, mustExist }: MountPoint, owner: Identity): void {
+    if (!mustExist) mkdirSync(source, { recursive: true });
+    if (statSync(source).isDirectory()) makeWorkingDirectory(this.path, destination, owner);
+    using root = new TreeRoot(this.path);
+    const place = root.openPlace(cleanName(fromText(destination)));
+    try {
+      const target = `/proc/self/fd/${place}`;
+      bind(source, target);
+    } finally {
+      closeFile(place);
+    }
+    if (!isWritable) this.#forbidWriting(destination);
+  }
+
+  /** The place is another one since something is mounted there. */
+  #forbidWriting(destination: string): void {
+    using root = new TreeRoot(this.path);
+    const place = root.openPlace(cleanName(fromText(destination)));
+    try {
+      const flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
+      mount({ source: "", target: `/proc/self/fd/${place}`, type: "", flags, data: "" });
+    } finally {
+      closeFile(place);
+    }
+  }
+
+  /** As the container sees it, links followed. */
+  #realPath(directory: ByteString): string {
+    using root = new TreeRoot(this.path);
+    const place = root.openPlace(cleanName(directory));
+    try {
+      const top = readlinkSync(`/proc/self/fd/${root.fd}`);
+      return readlinkSync(`/proc/self/fd/${place}`).slice(top.length) || "/";
+    } finally {
+      closeFile(place);
+    }
+  }
+}
+
+function bind(source: string, target: string): void {
+  mount({ source, target, type: "", flags: MS_BIND | MS_REC, data: "" });
+}
+
+function depthOf({ destination }: MountPoint): number {
+  return destination.split("/").length;
+}
