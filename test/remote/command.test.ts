@@ -54,6 +54,18 @@ const STEPS: readonly Step[] = [
   ["create --name web a:1"],
   ["create --name web a:1"],
   ["create nope"],
+  ["create --name app -e A=b -l stage=prod -v kept:/kept -w /tmp -m 64m b:1 /bin/true"],
+  ["create --name net --network nope b:1"],
+  ["ps -a"],
+  ["ps -aq --no-trunc --filter label=stage"],
+  ["ps -as --format {{.Names}}:{{.Size}}"],
+  ["ps --filter status=odd"],
+  ["rename app site"],
+  ["rename app site"],
+  ["inspect -f {{.Config.Env}}{{.HostConfig.Memory}} site"],
+  ["inspect -f {{json .Mounts}} site"],
+  ["container prune --dry-run --filter label=stage=prod"],
+  ["container prune -f --filter label=stage=prod"],
   ["cp files.tar web:/etc"],
   ["cp layout web:/"],
   ["cp - web:/etc", FILES],
@@ -263,5 +275,5 @@ function anonymous(text: string, known: Map<string, string>): string {
   return named
     .replace(/\d{4}-\d\d-\d\d[T ][\d:.]+(Z| \+0000 UTC)?/g, "TIME")
     .replace(/(Less than a second|About a minute|\d+ (seconds?|minutes?)) ago/g, "AGO      ")
-    .replace(/AGO\s+/g, "AGO ");
+    .replace(/(AGO|CREATED) +/g, "$1 ");
 }
