@@ -106,7 +106,8 @@ export class Connection {
 
   #request(method: string, path: string, headers: Readonly<Record<string, string | number>> = {}): ClientRequest {
     // A server that is to close would do so with its answer, and who is still sending then would not get to read it.
-    const request = this.#start({ ...this.#place, method, path, headers: { ...headers, Connection: "keep-alive" } });
+    // (In lower case: with a capital, tsc 7 takes the key for the class around it, and renames it.)
+    const request = this.#start({ ...this.#place, method, path, headers: { ...headers, connection: "keep-alive" } });
     request.on("error", () => {}); // whoever waits for the answer is told
     request.setSocketKeepAlive(true, ALIVE_MS);
     return request;
@@ -153,10 +154,14 @@ export class Connection {
       );
     if (/^(ERR_(SSL|TLS|OSSL)|CERT_|DEPTH_|SELF_|UNABLE_|EPROTO|HOSTNAME_)/.test(code))
       return unavailable(`cannot connect to the Varve daemon at ${this.#address}: TLS: ${message}`);
-    if (code === "ECONNRESET" || code === "EPIPE")
-      return unavailable(
-        `the Varve daemon at ${this.#address} hung up${this.#speaksPlainly && !answered ? TLS_ADVICE : ""}`,
-      );
+    if (code.startsWith("HPE_"))
+      return new VarveError("unsupported", `there is no Varve daemon at ${this.#address}: ${message}`, details, error);
+    // Without the errno: who sees a broken pipe takes it for the end of his own output.
+    if (answered || code === "ECONNRESET" || code === "EPIPE") {
+      const advice = this.#speaksPlainly && !answered ? TLS_ADVICE : "";
+      const text = `the Varve daemon at ${this.#address} hung up${advice}`;
+      return new VarveError("unavailable", text, { address: this.#address }, error);
+    }
     return unavailable(`cannot connect to the Varve daemon at ${this.#address}. Is 'varve serve' running?`);
   }
 }

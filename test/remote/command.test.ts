@@ -156,6 +156,12 @@ describe.skipIf(lack)(`a session with the command over a daemon${lack ?? ""}`, (
     expect(exported("remote")).toBe(exported("local"));
   });
 
+  test("hears a refusal while it is still sending", async () => {
+    const load = ["load", "-i", join(place("remote"), "no-archive")];
+    const local = await varve(["--root", join(place("local"), "root"), ...load]);
+    for (let i = 0; i < 30; i++) expect(await varve([...host(), ...load])).toEqual(local);
+  });
+
   test("completes the names that the daemon knows", async () => {
     await said([...host(), "load", "-q", "-i", join(place("remote"), "images.tar")]);
     const { output } = await varve(["__complete", ...host(), "history", ""]);

@@ -269,7 +269,16 @@ describe("in place of a daemon", () => {
     const host = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
     expect(await failure(connectStore({ host }))).toMatchObject({
       ...{ code: "unavailable", message: expect.stringMatching(/hung up: if it wants TLS, add --tlscacert/) },
+      details: { address: host },
     });
+  });
+
+  test("who speaks another language is told about", async () => {
+    const server = createPlainServer((socket) => socket.end("220 mail.example.org ESMTP\r\n"));
+    servers.push(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const host = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect(await failure(connectStore({ host }))).toMatchObject({ code: "unsupported" });
   });
 
   test.each([
