@@ -39,7 +39,7 @@ describe("the end of a command line", () => {
     [["--root", "/nowhere", "ver"], ["version"]],
     [
       ["images", "--d"],
-      ["--driver", "--durability", "--digests"],
+      ["--digests", "--driver", "--durability"],
     ],
     [
       ["save", "--format", ""],
