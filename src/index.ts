@@ -113,7 +113,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 
 /**
  * Connects to a running `varve serve`. What it gives does whatever an open store does, with the daemon's store: files
- * are read and written on this machine, `mount` gives a path on the daemon's. Breaking off cancels the work there.
+ * are read and written on this machine, `mount` gives a path on the daemon's. Whoever breaks off does not wait for the
+ * daemon, which cancels what it has not done by then. What the daemon is warned of, its own log tells.
  *
  * @throws VarveError `unavailable` when no daemon answers, now or later; `unsupported` when it is none of Varve, or one of
  *   another version; `permission`; `invalid-argument`
