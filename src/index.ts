@@ -53,13 +53,21 @@ export type { Durability } from "./driver/driver.ts";
 export type { AnyStore } from "./engine/any-store.ts";
 export type { ContainerFilters } from "./engine/container-filter.ts";
 export type { ContainerSummary } from "./engine/container-list.ts";
+export type { ContainerPath, ContainerPathStat } from "./engine/container-path.ts";
 export type { CopyInOptions } from "./engine/copy-in.ts";
 export { defaultRoot } from "./engine/data-root.ts";
 export type { StoreEvent } from "./engine/events.ts";
 export type { FileEntry } from "./engine/file-view.ts";
 export type { ImageFilters, PruneFilters } from "./engine/filters.ts";
 export type { HistoryEntry, ImageSummary, LayerSummary } from "./engine/images.ts";
-export type { InspectedConfig, InspectedContainer, InspectedImage } from "./engine/inspect.ts";
+export type { InspectedConfig, InspectedImage } from "./engine/inspect.ts";
+export type {
+  InspectedContainer,
+  InspectedMount,
+  InspectedNetworkSettings,
+  NetworkEndpoint,
+  PortBinding,
+} from "./engine/inspect-container.ts";
 export type { GraphStoreOptions, OldGraph } from "./engine/old-graph.ts";
 export type { RemovedItem } from "./engine/removal-model.ts";
 export type { Store } from "./engine/store.ts";
@@ -70,7 +78,7 @@ export type { V1SaveEvent } from "./engine/v1-layers.ts";
 export type { V1StoreOptions } from "./engine/v1-root.ts";
 export type { V1SaveFormat, V1SaveOptions } from "./engine/v1-source.ts";
 export type { V1Store } from "./engine/v1-store.ts";
-export type { VolumeSummary } from "./engine/volume-list.ts";
+export type { VolumeFilters, VolumeSummary } from "./engine/volume-list.ts";
 export type { Limits, StoreOptions } from "./engine/workspace.ts";
 export { type ErrorCode, type ErrorDetails, isVarveError, VarveError } from "./errors.ts";
 export type { GraphID, GraphImage } from "./graph/descriptor.ts";

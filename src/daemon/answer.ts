@@ -41,9 +41,14 @@ export class Answer {
     return this.#whole(200, "text/plain; charset=utf-8", text);
   }
 
+  /** Adds a header to whatever is answered next. */
+  header(name: string, value: string): void {
+    this.#response.setHeader(name, value);
+  }
+
   empty(status: number): Promise<void> {
     this.#response.statusCode = status;
-    this.#response.setHeader("Content-Length", 0);
+    if (status !== 204) this.#response.setHeader("Content-Length", 0);
     return this.#end();
   }
 

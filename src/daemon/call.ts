@@ -10,6 +10,8 @@ export interface Call {
   /** What the path gave for the route's parameters, decoded. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The query as it came, for `givenBytes`. */
+  readonly rawQuery: string;
   readonly headers: IncomingHttpHeaders;
   /** The API's version that the client speaks; the newest if it named none. */
   readonly version: string;
@@ -28,6 +30,19 @@ export function isSet(query: URLSearchParams, name: string): boolean {
 /** What Docker leaves at its default when it is empty. */
 export function given(query: URLSearchParams, name: string): string | undefined {
   return query.get(name) || undefined;
+}
+
+/** The bytes of a parameter, for names of files that are no text. */
+export function givenBytes({ rawQuery }: Call, name: string): Buffer | undefined {
+  for (const pair of rawQuery.split("&")) {
+    const [key, value = ""] = pair.split(/=(.*)/s, 2) as [string, string?];
+    if (key !== name || value === "") continue;
+    const bytes = value
+      .replaceAll("+", " ")
+      .replace(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+    return Buffer.from(bytes, "latin1");
+  }
+  return undefined;
 }
 
 /** Whoever stops reading early can still be answered: the connection stays. */

@@ -18,6 +18,12 @@ export function parseFilters(query: URLSearchParams): EventFilters {
 }
 
 /** @throws VarveError `invalid-argument` with Docker's texts */
+export function containerPruneFilters(filters: EventFilters): PruneFilters {
+  refuseUnknown(filters, ["label", "label!", "until"]);
+  return { label: filters.get("label"), "label!": filters.get("label!"), until: single(filters, "until") };
+}
+
+/** @throws VarveError `invalid-argument` with Docker's texts */
 export function imageFilters(filters: EventFilters): ImageFilters {
   refuseUnknown(filters, ["dangling", "label", "before", "since", "reference", "until"]);
   return {
@@ -53,6 +59,7 @@ function parse(text: string): unknown {
 }
 
 function valuesOf(values: unknown, text: string): string[] {
+  if (values === null) return [];
   if (Array.isArray(values) && values.every((value) => typeof value === "string")) return [...new Set(values)];
   if (typeof values === "object" && values !== null && !Array.isArray(values)) {
     const entries = Object.entries(values);

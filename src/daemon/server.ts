@@ -159,14 +159,14 @@ export class Server {
 
   async #answer(request: IncomingMessage, response: ServerResponse, controller: AbortController): Promise<void> {
     const started = performance.now();
-    const { path, version, query } = splitTarget(request.url ?? "/");
+    const { path, version, query, rawQuery } = splitTarget(request.url ?? "/");
     const answer = new Answer(response, version);
     try {
       const { route, parameters } = API.find(request.method ?? "", path, version);
       if (route.endless) this.#endless.add(controller);
       const call: Call = {
-        ...{ store: this.#store, answer, query, signal: controller.signal, version: version ?? NEWEST_VERSION },
-        ...{ parameters, headers: request.headers, body: bodyOf(request) },
+        ...{ store: this.#store, answer, query, rawQuery, signal: controller.signal },
+        ...{ version: version ?? NEWEST_VERSION, parameters, headers: request.headers, body: bodyOf(request) },
       };
       await route.handle(call);
     } catch (thrown) {
@@ -196,8 +196,16 @@ function endUnsent(response: ServerResponse): void {
   response.emit("close");
 }
 
-function splitTarget(url: string): { path: string; version: string | undefined; query: URLSearchParams } {
+interface Target {
+  readonly path: string;
+  readonly version: string | undefined;
+  readonly query: URLSearchParams;
+  readonly rawQuery: string;
+}
+
+function splitTarget(url: string): Target {
   const mark = url.indexOf("?");
   const target = mark < 0 ? url : url.slice(0, mark);
-  return { ...splitVersion(target), query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)) };
+  const rawQuery = mark < 0 ? "" : url.slice(mark + 1);
+  return { ...splitVersion(target), query: new URLSearchParams(rawQuery), rawQuery };
 }

@@ -5,7 +5,7 @@ import type { ImageID } from "../image/image.ts";
 import { refused } from "./container/refusal.ts";
 import { type Container, mountsOf } from "./containers.ts";
 import { matchesLabels } from "./filters.ts";
-import { statusOf } from "./inspect.ts";
+import { statusOf } from "./inspect-container.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The filters of `docker ps`, each with its values, which are alternatives unless said. */
@@ -203,7 +203,8 @@ function matchesName(wanted: readonly string[] | undefined, name: string): boole
 /** An expression may take for ever to match; none that somebody means takes long. */
 const LONGEST_MATCH_MS = 100;
 
-function matchesExpression(expression: string, text: string): boolean {
+/** Whether a text is somewhere in another, or a regular expression matches it; one that is none matches nothing. */
+export function matchesExpression(expression: string, text: string): boolean {
   if (/^[\w/-]*$/.test(expression)) return text.includes(expression);
   try {
     const context = { expression, text };

@@ -4,7 +4,7 @@ import type { ImageID } from "../image/image.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
 import { type ContainerSelection, selectContainers } from "./container-filter.ts";
 import { type Container, commandOf, mountsOf } from "./containers.ts";
-import { statusOf } from "./inspect.ts";
+import { type InspectedMount, recordedMounts, statusOf } from "./inspect-container.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** One line of `docker ps -a`. */
@@ -30,8 +30,12 @@ export interface ContainerSummary {
   /** How many of them are volumes that Docker keeps itself. */
   readonly localVolumes: number;
   readonly networks: readonly string[];
+  /** The mounts as the record tells them: of a volume without a name of its own not the place. */
+  readonly mountPoints: readonly InspectedMount[];
   /** Bytes that it wrote; only where they were asked for and its writable layer can be read. */
   readonly size?: number;
+  /** That, and the layers that it is made on; where there is a `size`. */
+  readonly rootSize?: number;
 }
 
 /**
@@ -50,6 +54,7 @@ export function listContainers(workspace: Workspace, selection: ContainerSelecti
     command: commandOf(container),
     status: statusOf(container),
     ...recordedFields(container),
+    mountPoints: recordedMounts(container),
   }));
 }
 
@@ -78,10 +83,14 @@ const NEVER = "0001-01-01T00:00:00Z";
 /**
  * What each container wrote, in bytes, as far as its writable layer can be read. That takes a look at all its files, so
  * it is done outside of the lock, and what is deleted meanwhile is left out. Needs root.
+ *
+ * @param ids of which containers; of all unless said
  */
-export async function writtenSizes(workspace: Workspace): Promise<Map<string, number>> {
+export async function writtenSizes(workspace: Workspace, ids?: readonly string[]): Promise<Map<string, number>> {
   const { layers } = workspace;
-  const found = await workspace.read(() => layers.rwNames().map((name) => layers.getRW(name)));
+  const found = await workspace.read(() =>
+    (ids ?? layers.rwNames()).filter((name) => layers.hasRW(name)).map((name) => layers.getRW(name)),
+  );
   const sizes: [RWLayer, number][] = [];
   const failures = new Map<string, unknown>();
   for (const layer of found) {
@@ -100,6 +109,17 @@ export async function writtenSizes(workspace: Workspace): Promise<Map<string, nu
       sizes.filter(([{ name, record }]) => isThere(name, record.mountID)).map(([{ name }, size]) => [name, size]),
     );
   });
+}
+
+/** Bytes of the layers that a container is made on. To be called inside `read`. */
+export function sizeBelow({ layers }: Workspace, id: string): number {
+  const known = layers.map();
+  let size = 0;
+  for (let chain = layers.hasRW(id) ? layers.getRW(id).parent?.chainID : undefined; chain !== undefined; ) {
+    size += known.get(chain)?.size ?? 0;
+    chain = known.get(chain)?.parent;
+  }
+  return size;
 }
 
 /** Docker shows the name as long as it leads to the container's image. */

@@ -1,7 +1,7 @@
 import { shortID } from "../digest/random-id.ts";
 import { isVarveError, VarveError } from "../errors.ts";
 import { type Container, eventAttributes, mountsOf } from "./containers.ts";
-import { statusOf } from "./inspect.ts";
+import { statusOf } from "./inspect-container.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface RemoveContainerOptions {

@@ -211,8 +211,7 @@ export function mountsOf({ id, record }: Container): MountPoint[] {
 /** What Docker would run: the entry point and its arguments, those with a space between quotes. */
 export function commandOf(container: Container): string {
   const { Path, Args } = container.record as { Path?: string; Args?: string[] | null };
-  const words = [Path ?? "", ...(Args ?? []).map((word) => (word.includes(" ") ? `'${word}'` : word))];
-  return words.filter((word) => word !== "").join(" ");
+  return [Path ?? "", ...(Args ?? []).map((word) => (word.includes(" ") ? `'${word}'` : word))].join(" ");
 }
 
 /** As dockerd's encoder writes it. */

@@ -42,14 +42,23 @@ describe("copying in", () => {
     mkdirSync(join(root, "etc"));
     await copy([
       { name: "/abs", content: "1" },
-      { name: "../../up", content: "2" },
+      { name: "../to/up", content: "2" },
       { name: "hard", type: "1", linkname: "/abs" },
-      { name: "soft", type: "2", linkname: "../../../etc" },
+      { name: "soft", type: "2", linkname: "/etc" },
       { name: "soft/passwd", content: "3" },
     ]);
     expect([read("to/abs"), read("to/up"), read("to/hard"), read("etc/passwd")]).toEqual(["1", "2", "1", "3"]);
     expect(statSync(join(root, "to/hard")).nlink).toBe(2);
     expect(readdirSync(scratch)).toEqual(["root"]);
+  });
+
+  test.each<[TarEntry, string]>([
+    [{ name: "../../up", content: "2" }, '"../../up" is outside of "/to"'],
+    [{ name: "hard", type: "1", linkname: "../../etc/passwd" }, 'invalid hardlink "/to/hard" -> "/etc/passwd"'],
+    [{ name: "soft", type: "2", linkname: "../../../etc" }, 'invalid symlink "/to/soft" -> "../../../etc"'],
+  ])("refuses %j, which leads out of the directory", async (entry, message) => {
+    await expect(copy([entry])).rejects.toMatchObject({ code: "invalid-archive", message });
+    expect(readdirSync(join(root, "to"))).toEqual(["below"]);
   });
 
   test("takes the last of two entries of one name", async () => {

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { isVarveError, VarveError } from "../errors.ts";
 import { TreeApplier } from "../fstree/apply.ts";
 import type { Identity, IdMap } from "../fstree/id-map.ts";
@@ -99,6 +100,7 @@ class Below implements EntrySink {
 
   entry(header: Header): PayloadHome {
     if (this.#isMeantByDot(header)) return "tree";
+    this.#refuseOutside(header);
     const linkname = header.type === TYPE.hardLink ? this.#place(header.linkname) : header.linkname;
     return this.#tree.entry({ ...header, ...this.#owner, name: this.#place(header.name), linkname });
   }
@@ -121,8 +123,22 @@ class Below implements EntrySink {
     return this.#directory !== "" || cleanLexically(name) === ".";
   }
 
+  /** Names and links that lead above the directory are kept inside the container anyhow; Docker refuses them already. */
+  #refuseOutside({ name, linkname, type }: Header): void {
+    const top = `/${this.#directory}`;
+    const path = posix.join(top, name);
+    const outside = (what: string): VarveError =>
+      new VarveError("invalid-archive", toText(what as ByteString), { name: toText(name) });
+    if (posix.relative(top, path).startsWith("../")) throw outside(`"${name}" is outside of "${top}"`);
+    const kind = type === TYPE.symlink ? "symlink" : type === TYPE.hardLink ? "hardlink" : undefined;
+    if (kind === undefined) return;
+    const target = posix.join(kind === "symlink" ? posix.dirname(path) : top, linkname);
+    if (!target.startsWith(top))
+      throw outside(`invalid ${kind} "${path}" -> "${kind === "symlink" ? linkname : target}"`);
+  }
+
   #place(name: ByteString): ByteString {
-    return `${this.#directory}/${cleanName(name)}` as ByteString;
+    return cleanName(`${this.#directory}/${cleanLexically(name)}` as ByteString);
   }
 }
 

@@ -4,7 +4,6 @@ import type { Image, ImageID } from "../image/image.ts";
 import { formatTime, ZERO_TIME } from "../json/go-time.ts";
 import { type GoStruct, toPlain } from "../json/go-value.ts";
 import { familiarString } from "../reference/reference.ts";
-import type { Container } from "./containers.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What `docker image inspect` of 20.10 answers, under Docker's names and in their order. */
@@ -77,23 +76,6 @@ export interface InspectedConfig {
   readonly Shell?: readonly string[];
 }
 
-/**
- * What `docker container inspect` answers of a container that does not run. Besides what is named here it has what the
- * container's record has, as Docker wrote it.
- */
-export interface InspectedContainer {
-  readonly Id: string;
-  readonly Created: string;
-  readonly State: { readonly Status: string; readonly [field: string]: unknown };
-  readonly Image: ImageID;
-  /** With Docker's leading slash. */
-  readonly Name: string;
-  readonly Driver: unknown;
-  readonly GraphDriver: { readonly Data: Readonly<Record<string, string>>; readonly Name: string };
-  readonly Config: unknown;
-  readonly [field: string]: unknown;
-}
-
 /** @param graphData the driver's metadata of the top layer; `null` for an image without layers */
 export function inspectImage(
   { images, references, driver }: Workspace,
@@ -126,48 +108,4 @@ export function inspectImage(
     Metadata: { LastTagTime: formatTime(images.lastUpdated(id) ?? ZERO_TIME) },
   };
   return toPlain(answer) as InspectedImage;
-}
-
-/** As far as the container's record tells. */
-export function inspectContainer(
-  container: Container,
-  graphData: Readonly<Record<string, string>>,
-  hostConfig: unknown,
-): InspectedContainer {
-  const { record } = container;
-  const { Running, Health, ...state } = (record.State ?? {}) as Record<string, unknown>;
-  return {
-    Id: container.id,
-    Created: container.created,
-    Path: record.Path,
-    Args: record.Args,
-    State: { Status: statusOf(container), Running, ...state, ...(Health == null ? {} : { Health }) },
-    Image: container.image,
-    ResolvConfPath: record.ResolvConfPath,
-    HostnamePath: record.HostnamePath,
-    HostsPath: record.HostsPath,
-    LogPath: record.LogPath,
-    Name: `/${container.name}`,
-    RestartCount: record.RestartCount,
-    Driver: record.Driver,
-    Platform: record.OS,
-    MountLabel: record.MountLabel,
-    ProcessLabel: record.ProcessLabel,
-    AppArmorProfile: record.AppArmorProfile,
-    ExecIDs: null,
-    HostConfig: hostConfig,
-    GraphDriver: { Data: graphData, Name: container.driver },
-    Mounts: Object.values((record.MountPoints ?? {}) as object),
-    Config: record.Config,
-    NetworkSettings: record.NetworkSettings,
-  };
-}
-
-/** `created`, `running`, `exited` and so on, as `docker ps` has it. */
-export function statusOf({ record, running }: Container): string {
-  const { Paused, Restarting, RemovalInProgress, Dead, StartedAt } = (record.State ?? {}) as Record<string, unknown>;
-  if (running) return Paused === true ? "paused" : Restarting === true ? "restarting" : "running";
-  if (RemovalInProgress === true) return "removing";
-  if (Dead === true) return "dead";
-  return StartedAt === undefined || StartedAt === "0001-01-01T00:00:00Z" ? "created" : "exited";
 }

@@ -12,14 +12,15 @@ import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
 import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
 import { type ByteString, fromBytes, fromText, toText } from "../sys/byte-string.ts";
 import type { ContainerFilters } from "./container-filter.ts";
-import { type ContainerSummary, listContainers, writtenSizes } from "./container-list.ts";
-import { type Container, configOf, eventAttributes, mountsOf } from "./containers.ts";
+import { type ContainerSummary, listContainers, sizeBelow, writtenSizes } from "./container-list.ts";
+import type { ContainerPath } from "./container-path.ts";
+import { type Container, configOf, eventAttributes } from "./containers.ts";
 import type { CopyInOptions } from "./copy-in.ts";
 import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
 import type { FileEntry, FileView } from "./file-view.ts";
 import { type ImageFilters, matchesLabels, type PruneFilters, parseTimeFilter } from "./filters.ts";
-import { findContainer, holdContainer, writableOf } from "./held-container.ts";
+import { findContainer, holdContainer, placedMounts, writableOf } from "./held-container.ts";
 import {
   type HistoryEntry,
   type ImageSummary,
@@ -31,11 +32,12 @@ import {
   tagImage,
   tellOfImage,
 } from "./images.ts";
-import { type InspectedContainer, type InspectedImage, inspectContainer, inspectImage } from "./inspect.ts";
+import { type InspectedImage, inspectImage } from "./inspect.ts";
+import { type InspectedContainer, inspectContainer } from "./inspect-container.ts";
 import { planPrune } from "./removal.ts";
 import { carryOut, describeSteps, modelOf, planNamed, type RemovedItem } from "./removal-model.ts";
 import { type DiskUsage, diskUsage, type StoreInfo, storeInfo } from "./usage.ts";
-import { listVolumes, type VolumeSummary, withSizes } from "./volume-list.ts";
+import { listVolumes, type VolumeFilters, type VolumeSummary, withSizes } from "./volume-list.ts";
 import { type StoreOptions, Workspace } from "./workspace.ts";
 
 /**
@@ -370,17 +372,21 @@ export class Store implements AsyncDisposable {
     return this.#long(async () => {
       const summaries = await this.#workspace.read(() => listContainers(this.#workspace, options));
       if (options.size !== true) return summaries;
-      const sizes = await writtenSizes(this.#workspace);
-      return summaries.map((summary) => {
-        const size = sizes.get(summary.id);
-        return size === undefined ? summary : { ...summary, size };
-      });
+      const sizes = await this.#sizesOf(summaries.map(({ id }) => id));
+      return summaries.map((summary) => ({ ...summary, ...sizes.get(summary.id) }));
     });
   }
 
-  /** Docker's document of `docker container inspect`, as far as the records tell. */
-  inspectContainer(name: string): Promise<InspectedContainer> {
-    return this.#read(() => this.#inspected(this.#workspace.containers.find(name)));
+  /**
+   * Docker's document of `docker container inspect`, as far as the records tell.
+   *
+   * @param options.size whether it tells what the container wrote, which takes a look at its files, and root
+   */
+  async inspectContainer(name: string, options: { size?: boolean | undefined } = {}): Promise<InspectedContainer> {
+    const inspected = await this.#read(() => this.#inspected(this.#workspace.containers.find(name)));
+    if (options.size !== true) return inspected;
+    const sizes = (await this.#long(() => this.#sizesOf([inspected.Id]))).get(inspected.Id);
+    return await this.#read(() => this.#inspected(this.#workspace.containers.find(inspected.Id), sizes));
   }
 
   /** The same of all containers, newest first, but for those that cannot be used. */
@@ -587,6 +593,25 @@ export class Store implements AsyncDisposable {
     yield* this.#streamOf(target, options.signal, (view) => archiveOf(view, bytesOf(path)));
   }
 
+  /**
+   * A path of a container as `docker cp` opens it: what it is, and a tar of it. Needs root.
+   *
+   * @throws VarveError `not-found`
+   * @example
+   * await using found = await store.openPath("web", "/etc/nginx/");
+   * await pipeline(found.tar(), createWriteStream("nginx.tar"));
+   */
+  openPath(
+    name: string,
+    path: string | Uint8Array,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ContainerPath> {
+    return this.#long(async () => {
+      const { openContainerPath } = await import("./container-path.ts");
+      return await openContainerPath(this.#workspace, name, bytesOf(path), options.signal);
+    });
+  }
+
   /** Unpacks a tar into a directory of a container. Needs root. @throws VarveError `not-found`, `invalid-archive` */
   copyIn(name: string, path: string | Uint8Array, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
     return this.#long(async () => {
@@ -605,7 +630,7 @@ export class Store implements AsyncDisposable {
       }, options.signal);
       try {
         const { idMap } = workspace.driver;
-        using whole = new MountedContainer(mounted, mountsOf(container), rootIdentity(idMap));
+        using whole = new MountedContainer(mounted, placedMounts(workspace, container), rootIdentity(idMap));
         const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
         await copyIn(whole.path, bytesOf(path), tar, idMap, { ...options, owner, container: name, check });
       } finally {
@@ -616,10 +641,15 @@ export class Store implements AsyncDisposable {
     });
   }
 
-  /** The volumes of containers, by name. With `size` also how much is in each, which takes a look at its files, and root. */
-  volumes(options: { size?: boolean | undefined } = {}): Promise<VolumeSummary[]> {
+  /**
+   * The volumes of Docker's driver `local`, by name. With `size` also how much is in each, which takes a look at its files,
+   * and root.
+   *
+   * @throws VarveError `invalid-argument` with Docker's text for filters that it refuses
+   */
+  volumes(options: { filters?: VolumeFilters | undefined; size?: boolean | undefined } = {}): Promise<VolumeSummary[]> {
     return this.#long(async () => {
-      const listed = await this.#workspace.read(() => listVolumes(this.#workspace));
+      const listed = await this.#workspace.read(() => listVolumes(this.#workspace, options.filters));
       return options.size === true ? withSizes(listed) : listed;
     });
   }
@@ -672,9 +702,28 @@ export class Store implements AsyncDisposable {
     return this.close();
   }
 
-  async #inspected(container: Container): Promise<InspectedContainer> {
-    const host = readFileSync(join(this.root, "containers", container.id, "hostconfig.json"), "utf8");
-    return inspectContainer(container, await writableOf(this.#workspace, container).metadata(), JSON.parse(host));
+  async #inspected(
+    container: Container,
+    sizes?: { readonly size: number; readonly rootSize: number },
+  ): Promise<InspectedContainer> {
+    const hostConfig = this.#hostConfigOf(container);
+    const graphData = await writableOf(this.#workspace, container).metadata();
+    return inspectContainer(container, { root: this.root, graphData, hostConfig, sizes });
+  }
+
+  #hostConfigOf({ id }: Container): unknown {
+    return JSON.parse(readFileSync(join(this.root, "containers", id, "hostconfig.json"), "utf8"));
+  }
+
+  /** What containers wrote, and that with what they stand on. */
+  async #sizesOf(ids: readonly string[]): Promise<Map<string, { size: number; rootSize: number }>> {
+    const written = await writtenSizes(this.#workspace, ids);
+    return await this.#workspace.read(() => {
+      const entries = [...written].map(([id, size]) => {
+        return [id, { size, rootSize: size + sizeBelow(this.#workspace, id) }] as const;
+      });
+      return new Map(entries);
+    });
   }
 
   #topTree(name: string): { id: ImageID; tree: string } {

@@ -3,6 +3,7 @@ import { arch, cpus, release, totalmem } from "node:os";
 import type { ChainID } from "../digest/chain-id.ts";
 import type { Durability } from "../driver/driver.ts";
 import type { ImageID } from "../image/image.ts";
+import { sizeBelow } from "./container-list.ts";
 import { databaseOfRunningDockerd } from "./dockerd.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -86,17 +87,9 @@ export function diskUsage(workspace: Workspace, sizes: ReadonlyMap<string, numbe
   const size = [...users.keys()].reduce((sum, chain) => sum + (known.get(chain)?.size ?? 0), 0);
   const used = entries.filter((entry) => entry.containers > 0);
   const kept = used.reduce((sum, entry) => sum + entry.size - entry.sharedSize, 0);
-  const below = (id: string): number => {
-    let size = 0;
-    for (let chain = layers.hasRW(id) ? layers.getRW(id).parent?.chainID : undefined; chain !== undefined; ) {
-      size += known.get(chain)?.size ?? 0;
-      chain = known.get(chain)?.parent;
-    }
-    return size;
-  };
   const written = records.map(({ id, running }): ContainerUsage => {
     const size = sizes.get(id) ?? 0;
-    return { id, running, size, rootSize: size + below(id) };
+    return { id, running, size, rootSize: size + sizeBelow(workspace, id) };
   });
   return {
     images: { total: counted.length, active: used.length, size, reclaimable: size - kept, entries },

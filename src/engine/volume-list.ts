@@ -1,8 +1,11 @@
 import { statSync } from "node:fs";
 import { errnoOf, isVarveError } from "../errors.ts";
 import { treeSize } from "../fstree/size.ts";
+import { refused } from "./container/refusal.ts";
 import type { VolumeNote } from "./container/volumes.ts";
+import { matchesExpression } from "./container-filter.ts";
 import { mountsOf } from "./containers.ts";
+import { matchesLabels } from "./filters.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A volume of Docker's driver `local`. */
@@ -21,9 +24,25 @@ export interface VolumeSummary {
   readonly size?: number;
 }
 
-/** By name. Those of plugins are left out: only the plugins know them. To be called inside `read`. */
-export function listVolumes(workspace: Workspace): VolumeSummary[] {
+/** The filters of `docker volume ls`, each with its values. */
+export interface VolumeFilters {
+  /** `true` or `1` for volumes without a container, `false` or `0` for the others. */
+  readonly dangling?: readonly string[] | undefined;
+  readonly driver?: readonly string[] | undefined;
+  /** `key` or `key=value`; all must match. */
+  readonly label?: readonly string[] | undefined;
+  /** Parts of names, or regular expressions on them. */
+  readonly name?: readonly string[] | undefined;
+}
+
+/**
+ * By name. Those of plugins are left out: only the plugins know them. To be called inside `read`.
+ *
+ * @throws VarveError `invalid-argument` with Docker's text for filters that it refuses
+ */
+export function listVolumes(workspace: Workspace, filters: VolumeFilters = {}): VolumeSummary[] {
   const { volumes } = workspace;
+  const accepts = acceptorOf(filters);
   const notes = notesOf(workspace);
   const users = new Map<string, number>();
   for (const container of workspace.containers.list())
@@ -34,7 +53,8 @@ export function listVolumes(workspace: Workspace): VolumeSummary[] {
     const created = changeOf(path);
     if (created === undefined) return [];
     const { labels = null, options = null } = notes.get(name) ?? {};
-    return [{ name, path, created, labels, options, containers: users.get(name) ?? 0 }];
+    const volume = { name, path, created, labels, options, containers: users.get(name) ?? 0 };
+    return accepts(volume) ? [volume] : [];
   });
 }
 
@@ -48,6 +68,28 @@ export function withSizes(volumes: readonly VolumeSummary[]): VolumeSummary[] {
       throw error;
     }
   });
+}
+
+const FILTERS: readonly string[] = ["dangling", "driver", "label", "name"];
+
+function acceptorOf(filters: VolumeFilters): (volume: VolumeSummary) => boolean {
+  const stranger = Object.keys(filters).find((name) => !FILTERS.includes(name));
+  if (stranger !== undefined) throw refused(`Invalid filter '${stranger}'`);
+  const isDangling = danglingOf(filters.dangling);
+  const isWanted = (values: readonly string[] | undefined, matches: (value: string) => boolean): boolean =>
+    values === undefined || values.length === 0 || values.some(matches);
+  return ({ name, labels, containers }) =>
+    (isDangling === undefined || isDangling === (containers === 0)) &&
+    isWanted(filters.driver, (driver) => driver === "local") &&
+    (!filters.label?.length || matchesLabels(labels ?? undefined, filters.label)) &&
+    isWanted(filters.name, (value) => value === name || matchesExpression(value, name));
+}
+
+function danglingOf(values: readonly string[] | undefined): boolean | undefined {
+  if (values === undefined) return undefined;
+  if (values.length === 0 || values.includes("true") || values.includes("1")) return true;
+  if (values.includes("false") || values.includes("0")) return false;
+  throw refused(`Invalid filter 'dangling=[${values.join(" ")}]'`);
 }
 
 /** Volumes can be told without what a dockerd has noted of them. */

@@ -63,16 +63,18 @@ export async function* decompress(source: ByteSource, options: DecompressOptions
 }
 
 /**
- * Compresses with gzip, always to the same bytes for the same content, level and zlib. Without a level, zlib's own.
+ * Compresses with gzip, or deflates without a header, always to the same bytes for the same content, level and zlib.
+ * Without a level, zlib's own.
  */
 export async function* compress(
   source: ByteSource,
-  format: "gzip",
+  format: "gzip" | "deflate",
   options: { readonly level?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<Uint8Array> {
   const { level = zlib.constants.Z_DEFAULT_COMPRESSION, signal } = options;
-  const gzip = converterOf(zlib.createGzip({ level, chunkSize: CHUNK_SIZE }), format);
-  yield* through(abortable(source, signal), gzip, signal);
+  const settings = { level, chunkSize: CHUNK_SIZE };
+  const stream = format === "gzip" ? zlib.createGzip(settings) : zlib.createDeflateRaw(settings);
+  yield* through(abortable(source, signal), converterOf(stream, format), signal);
 }
 
 async function decoded(

@@ -78,7 +78,7 @@ export const METHODS: Methods = {
     ],
     gives: "value",
   },
-  inspectContainer: { takes: [text], gives: "value" },
+  inspectContainer: { takes: [text, options({ size: flag })], gives: "value" },
   inspectContainers: { takes: [], gives: "value" },
   diff: { takes: [text], gives: "value" },
   commit: {
@@ -102,7 +102,10 @@ export const METHODS: Methods = {
     takes: [text, path, stream, options({ noOverwriteDirNonDir: flag, copyUIDGID: flag, signal })],
     gives: "value",
   },
-  volumes: { takes: [options({ size: flag })], gives: "value" },
+  volumes: {
+    takes: [options({ filters: object({ dangling: texts, driver: texts, label: texts, name: texts }), size: flag })],
+    gives: "value",
+  },
   df: { takes: [], gives: "value" },
   info: { takes: [], gives: "value" },
   events: { takes: [options({ since: moment, until: moment, signal })], gives: "items", endless: true },

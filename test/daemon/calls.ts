@@ -1,27 +1,7 @@
 /** What both daemons are asked, in this order: calls that change something come after those that only look. */
-import type { ApiRequest } from "../tools/engine-api.ts";
+import { type ApiCall, filters, get, post, remove } from "./api-calls.ts";
+import { containerChangeCalls, containerLookCalls, lastCalls } from "./container-calls.ts";
 import { BASE_TAR, OTHER_TAR, type Pair } from "./fixture.ts";
-
-export interface ApiCall extends ApiRequest {
-  /** The heading in docs/engine-api.md under which it says why the answers are not the same. */
-  readonly differs?: keyof typeof REASONS;
-  /** Docker does one thing after the other in no certain order. */
-  readonly unordered?: boolean;
-  /** Of a document that is about the daemon itself, the fields that have to agree. */
-  readonly only?: readonly string[];
-}
-
-export const REASONS = {
-  mistakes: "A client's mistake is 400",
-  archives: "What is wrong with an archive is said in other words",
-  registries: "Registries are not spoken to",
-  fetching: "Nothing is fetched for an import",
-  until: "Lists of images take `until`",
-  paths: "Paths are not cleaned",
-  nothing: "No archive without images",
-  running: "Containers do not run",
-  containers: "Containers are not served yet",
-} as const;
 
 const HEX = "1".repeat(64);
 
@@ -30,26 +10,13 @@ export function callsOf({ archive, fresh }: Pick<Pair, "archive" | "fresh">): Ap
     ...systemCalls(),
     ...listCalls(),
     ...lookCalls(),
+    ...containerLookCalls(),
     ...refusedCalls(),
     ...transferCalls(archive, fresh),
+    ...containerChangeCalls(),
     ...changingCalls(),
+    ...lastCalls(),
   ];
-}
-
-function get(path: string, more: Partial<ApiCall> = {}): ApiCall {
-  return { method: "GET", path, ...more };
-}
-
-function post(path: string, more: Partial<ApiCall> = {}): ApiCall {
-  return { method: "POST", path, ...more };
-}
-
-function remove(path: string): ApiCall {
-  return { method: "DELETE", path };
-}
-
-function filters(value: unknown): string {
-  return `filters=${encodeURIComponent(typeof value === "string" ? value : JSON.stringify(value))}`;
 }
 
 function systemCalls(): ApiCall[] {
@@ -171,7 +138,6 @@ function refusedCalls(): ApiCall[] {
     post("/containers/web/attach", { differs: "running" }),
     get("/containers/web/stats?stream=0", { differs: "running" }),
     post("/containers/web/exec", { differs: "running", body: "{}" }),
-    get("/containers/json?all=1", { differs: "containers" }),
     get("/images/search?term=x", { differs: "registries" }),
     post("/images/base/push", { differs: "registries" }),
     post("/auth", { differs: "registries" }),

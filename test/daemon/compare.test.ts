@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync, inflateRawSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lacking } from "../tools/dockerd.ts";
 import { type ApiAnswer, ask, documentsOf } from "../tools/engine-api.ts";
-import { type ApiCall, callsOf, REASONS } from "./calls.ts";
+import { type ApiCall, REASONS } from "./api-calls.ts";
+import { callsOf } from "./calls.ts";
 import { makePair, type Pair } from "./fixture.ts";
 
 const lack = lacking("root", "dockerd", "docker");
@@ -74,14 +76,28 @@ async function answersTo(pair: Pair, call: ApiCall): Promise<[string, string]> {
 /** What is to be the same. */
 async function answerOf({ dockerd, varve, roots }: Pair, who: "dockerd" | "varve", call: ApiCall): Promise<string> {
   const answer = await ask({ dockerd, varve }[who].socket, call);
-  const type = answer.headers["content-type"];
-  const isTar = type === "application/x-tar";
-  const text = JSON.stringify(isTar ? answer.body.toString("base64") : contentOf(answer, call));
-  const body: unknown = JSON.parse(
-    text.replaceAll(roots[who], "<root>").replaceAll("20.10.24+dfsg1", "20.10.24"),
-    timeless,
-  );
-  return JSON.stringify({ status: answer.status, type, body });
+  const { headers } = answer;
+  const type = headers["content-type"];
+  const isTar = type === "application/x-tar" || type === "application/octet-stream";
+  const text = JSON.stringify(isTar ? decoded(answer).toString("base64") : contentOf(answer, call));
+  // Varve's root is a copy, and what was written into it at dockerd's place stays as it was.
+  const placeless = text.replaceAll(roots.varve, "<root>").replaceAll(roots.dockerd, "<root>");
+  const body: unknown = JSON.parse(placeless.replaceAll("20.10.24+dfsg1", "20.10.24"), timeless);
+  const stat = pathStatOf(answer);
+  return JSON.stringify({ status: answer.status, type, encoding: headers["content-encoding"], stat, body });
+}
+
+/** Not every gzip makes the same of it. */
+function decoded({ headers, body }: ApiAnswer): Buffer {
+  if (headers["content-encoding"] === "gzip") return gunzipSync(body);
+  return headers["content-encoding"] === "deflate" ? inflateRawSync(body) : body;
+}
+
+/** What is known of a path before its tar comes. */
+function pathStatOf({ headers }: ApiAnswer): unknown {
+  const header = headers["x-docker-container-path-stat"] as string | undefined;
+  if (header === undefined) return undefined;
+  return JSON.parse(Buffer.from(header, "base64").toString(), timeless);
 }
 
 function contentOf(answer: ApiAnswer, { only }: ApiCall): unknown {
@@ -94,19 +110,32 @@ function contentOf(answer: ApiAnswer, { only }: ApiCall): unknown {
 
 /** Times since the test began are of no account, nor is the order of what Docker keeps in no certain one. */
 function timeless(key: string, value: unknown): unknown {
-  const isTime = ["Created", "LastTagTime", "time", "timeNano"].includes(key);
+  const isTime = ["Created", "LastTagTime", "time", "timeNano", "mtime"].includes(key);
   if (isTime && typeof value === "number" && value >= began) return "<now>";
   if (isTime && typeof value === "string" && Date.parse(value) >= began * 1000) return "<now>";
+  // A copy of a volume is younger.
+  if (key === "CreatedAt") return "<now>";
+  if (key === "Status" && typeof value === "string") return value.replace(/(Exited \(\d+\)) .* ago/, "$1 <ago>");
+  if (key === "Volumes" && Array.isArray(value)) return sortedBy(value, volumeKey);
+  if (key === "Mounts" && Array.isArray(value)) return sortedBy(value, ({ Destination }) => Destination);
   if (!Array.isArray(value) || !value.every((item) => item?.Id !== undefined && item.CreatedBy === undefined))
     return value;
-  const keyOf = (item: object): string => JSON.stringify({ ...item, Id: "", Created: "" });
-  return [...value].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  return sortedBy(value, (item) => JSON.stringify({ ...item, Id: "" }));
+}
+
+function sortedBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[] {
+  return [...items].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** A new anonymous one has another name at either daemon. */
+function volumeKey({ Name, UsageData }: Record<string, unknown>): string {
+  return JSON.stringify([/^[0-9a-f]{64}$/.test(`${Name}`) ? "" : Name, UsageData]);
 }
 
 /** Ids that only one of them has are of what it made just now, and carry its time. */
 function sameNewIDs(...texts: [string, string]): [string, string] {
   const replace = (text: string, other: string): string =>
-    text.replace(/sha256:[0-9a-f]{64}/g, (id) => (other.includes(id) ? id : "<new>"));
+    text.replace(/\b(sha256:)?[0-9a-f]{12,64}\b/g, (id) => (other.includes(id) ? id : "<new>"));
   return [replace(texts[0], texts[1]), replace(texts[1], texts[0])];
 }
 

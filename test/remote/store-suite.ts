@@ -284,6 +284,7 @@ export function storeSuite(way: string, make: MakeBench): void {
 
       test("how much room it takes, and what it is", async () => {
         const { images, containers } = await store.df();
+        expect(await store.volumes({ filters: { dangling: ["true"] }, size: true })).toEqual([]);
         expect([images.total, containers.total]).toEqual([4, 0]);
         expect(await store.info()).toMatchObject({ root: bench.root, driver: "rootless", images: 4, broken: [] });
         expect([await store.containers(), await store.inspectContainers()]).toEqual([[], []]);

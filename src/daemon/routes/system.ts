@@ -9,6 +9,7 @@ import { parseFilters } from "../filters.ts";
 import { infoDocument, versionDocument } from "../host.ts";
 import type { Route } from "../routes.ts";
 import { imageDocument } from "./images.ts";
+import { volumeDocument } from "./volumes.ts";
 
 /** The daemon, its machine, and what happens on the root. */
 export const SYSTEM_ROUTES: readonly Route[] = [
@@ -85,9 +86,9 @@ async function diskUsage({ store, answer }: Call): Promise<void> {
     }),
     Containers: containers.entries.flatMap((usage) => {
       const [known, summary] = [inspected.get(usage.id), containerSummaries.get(usage.id)];
-      return known === undefined || summary === undefined ? [] : [containerDocument(known, summary, usage)];
+      return known === undefined || summary === undefined ? [] : [containerDocument(known, { ...summary, ...usage })];
     }),
-    Volumes: [],
+    Volumes: (await store.volumes({ size: true })).map((volume) => volumeDocument(volume, true)),
     BuildCache: null,
     BuilderSize: 0,
   });
