@@ -71,3 +71,54 @@ tell("remove imported", lambda: client.images.remove("python:1", force=True, nop
 tell("prune", lambda: client.images.prune(filters={"dangling": True, "label": "none"}))
 tell("df", lambda: client.df()["LayersSize"])
 tell("events", lambda: [event["Action"] for event in client.events(since=1, until=2, decode=True)])
+
+
+def container(it):
+    attrs = it.attrs
+    return [it.name, it.status, it.labels, attrs["Config"]["Cmd"], attrs["Config"]["Image"], attrs["HostConfig"]["NetworkMode"]]
+
+
+def containers(**options):
+    return [container(it) for it in client.containers.list(all=True, **options)]
+
+
+def create():
+    made = client.containers.create("other:2", ["a", "b"], name="python", labels={"by": "py"}, network_mode="none", environment={"A": "b"})
+    return container(made)
+
+
+def get_archive(path):
+    chunks, stat = client.containers.get("python-two").get_archive(path)
+    return [digest(chunks), {key: stat[key] for key in ("name", "size", "mode", "linkTarget")}]
+
+
+def put():
+    with open(tar, "rb") as file:
+        return client.containers.get("python-two").put_archive("/etc", file.read())
+
+
+def commit():
+    image = client.containers.get("python-two").commit("python", "2", message="m", author="me", changes="LABEL c=y")
+    return [image.tags, image.attrs["Config"]["Labels"], image.attrs["Comment"], len(image.attrs["RootFS"]["Layers"])]
+
+
+tell("containers", containers)
+tell("containers by label", lambda: containers(filters={"label": "a=b"}))
+tell("containers by image", lambda: containers(filters={"ancestor": "box:1"}))
+tell("running containers", lambda: client.containers.list())
+tell("container", lambda: container(client.containers.get("a.long_name-1")))
+tell("no container", lambda: client.containers.get("nope"))
+tell("create", create)
+tell("create again", create)
+tell("rename", lambda: client.containers.get("python").rename("python-two"))
+tell("no changes", lambda: client.containers.get("python-two").diff())
+tell("put", put)
+tell("changes", lambda: client.containers.get("python-two").diff())
+tell("get", lambda: get_archive("/etc/other"))
+tell("get nothing", lambda: get_archive("/nope"))
+tell("export", lambda: len(b"".join(client.containers.get("web").export())))
+tell("commit", commit)
+tell("remove container", lambda: client.containers.get("python-two").remove(v=True))
+tell("remove committed", lambda: client.images.remove("python:2"))
+tell("prune containers", lambda: client.containers.prune(filters={"label": "none"}))
+tell("prune all containers", lambda: len(client.containers.prune()["ContainersDeleted"]))
