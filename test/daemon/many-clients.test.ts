@@ -31,6 +31,20 @@ const ACTIONS: readonly (readonly [make: () => ApiRequest, statuses: readonly nu
   [() => ({ method: "DELETE", path: `/images/${name()}` }), [200, 404, 409]],
   [() => ({ method: "DELETE", path: `/images/tag${number(5)}?force=1` }), [200, 404, 409]],
   [() => ({ method: "POST", path: "/images/prune" }), [200]],
+  [
+    () => ({ method: "POST", path: `/containers/create?name=${container()}`, ...document({ Image: name() }) }),
+    [201, 404, 409],
+  ],
+  [() => ({ method: "GET", path: "/containers/json?all=1&size=1" }), [200]],
+  [() => ({ method: "GET", path: `/containers/${container()}/json` }), [200, 404]],
+  [() => ({ method: "GET", path: `/containers/${container()}/changes` }), [200, 404]],
+  [() => ({ method: "GET", path: `/containers/${container()}/export` }), [200, 404]],
+  [() => ({ method: "GET", path: `/containers/${container()}/archive?path=/` }), [200, 404]],
+  [() => ({ method: "PUT", path: `/containers/${container()}/archive?path=/`, body: layer(number(9)) }), [200, 404]],
+  [() => ({ method: "POST", path: `/commit?container=${container()}&repo=tag${number(5)}` }), [201, 404]],
+  [() => ({ method: "POST", path: `/containers/${container()}/rename?name=${container()}` }), [204, 400, 404, 409]],
+  [() => ({ method: "DELETE", path: `/containers/${container()}?v=1` }), [204, 404, 409]],
+  [() => ({ method: "DELETE", path: `/containers/${container()}?force=1` }), [204, 404, 409]],
 ];
 
 test(`${CLIENTS} clients at once get answers, and leave a whole store`, async () => {
@@ -55,6 +69,7 @@ test(`${CLIENTS} clients at once get answers, and leave a whole store`, async ()
   await Promise.all(Array.from({ length: CLIENTS }, client));
   console.log(`${answers} answers`);
   expect(wrong.slice(0, 5)).toEqual([]);
+  expect((await ask(daemon.socket, { method: "POST", path: "/containers/prune" })).status).toBe(200);
   // Every lock that is held between two requests has one; those of clients are gone.
   expect(descriptors()).toBeLessThanOrEqual(before + 5);
   expect((await daemon.stop()).status).toBe(0);
@@ -74,7 +89,18 @@ test(`${CLIENTS} clients at once get answers, and leave a whole store`, async ()
       .sort(),
   ).toEqual(trees.sort());
   expect(readdirSync(join(root, "tmp"))).toEqual([]);
+  expect(readdirSync(join(root, "containers"))).toEqual([]);
+  expect(readdirSync(join(root, "image", store.driver, "layerdb/mounts"))).toEqual([]);
+  expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(root);
 });
+
+function container(): string {
+  return `container${number(5)}`;
+}
+
+function document(value: object): Pick<ApiRequest, "body" | "headers"> {
+  return { body: JSON.stringify({ Cmd: ["true"], ...value }), headers: { "Content-Type": "application/json" } };
+}
 
 function name(): string {
   return number(2) === 0 ? `image${number(3)}` : `tag${number(5)}`;

@@ -35,9 +35,14 @@ beforeAll(async () => {
   expect(`${(await ask(daemon.socket, { method: "POST", path: "/images/load", body })).body}`).toContain(
     "Loaded image",
   );
+  const container = JSON.stringify({ Image: "big", Cmd: ["true"] });
+  const headers = { "Content-Type": "application/json" };
+  const create = { method: "POST", path: "/containers/create?name=held", body: container, headers };
+  expect((await ask(daemon.socket, create)).status).toBe(201);
 });
 
 afterAll(async () => {
+  expect((await ask(daemon.socket, { method: "DELETE", path: "/containers/held" })).status).toBe(204);
   expect((await daemon.stop()).status).toBe(0);
   const store = await openStore({ root });
   const { broken } = await store.info();
@@ -78,6 +83,8 @@ function begin(method: string, path: string, headers = ""): Socket {
 test("clients that read nothing cost little memory and keep nobody from working", async () => {
   const first = [descriptors(), memory()] as const;
   const clients = Array.from({ length: 20 }, () => begin("GET", "/images/big/get"));
+  clients.push(...Array.from({ length: 10 }, () => begin("GET", "/containers/held/export")));
+  clients.push(...Array.from({ length: 10 }, () => begin("GET", "/containers/held/archive?path=/")));
   clients.push(...Array.from({ length: 20 }, () => begin("GET", "/events?since=0")));
   const small = dockerArchive("small", [tarOf([{ name: "g", content: "g" }])]);
   // Every round tells the followers some more.
@@ -111,6 +118,11 @@ test.each<[string, () => Socket, Buffer]>([
     () => begin("POST", "/images/create?fromSrc=-&repo=gone", "Transfer-Encoding: chunked\r\n"),
     tarOf([{ name: "f", content: randomBytes(MIB).toString("latin1") }]),
   ],
+  [
+    "copy into a container",
+    () => begin("PUT", "/containers/held/archive?path=/", "Transfer-Encoding: chunked\r\n"),
+    tarOf([{ name: "g", content: randomBytes(MIB).toString("latin1") }]),
+  ],
 ])("clients that go in the middle of a %s leave nothing", async (_, start, body) => {
   const before = descriptors();
   for (let i = 0; i < TIMES; i++) {
@@ -131,10 +143,18 @@ test.each<[string, () => Socket, Buffer]>([
   await ask(daemon.socket, { method: "POST", path: "/images/prune" });
 });
 
+const ENDLESS = [
+  "/images/big/get",
+  "/containers/held/export",
+  "/containers/held/archive?path=/",
+  "/events?since=0",
+  "/images/get?names=big",
+];
+
 test("clients that go in the middle of an archive or of events leave nothing", async () => {
   const before = descriptors();
   for (let i = 0; i < TIMES; i++) {
-    const socket = begin("GET", i % 5 === 0 ? "/events?since=0" : "/images/big/get");
+    const socket = begin("GET", ENDLESS[i % ENDLESS.length]!);
     let left = (Math.random() * BIG) / 4;
     await new Promise<void>((resolve) => {
       socket.on("data", (chunk: Buffer) => {
