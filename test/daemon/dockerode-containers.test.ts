@@ -75,7 +75,8 @@ const STEPS: readonly Step[] = [
         .then(text, () => "refused"),
   ],
   ["put nowhere", (docker) => docker.getContainer("renamed").putArchive(TAR, { path: "/nowhere" }).then(text)],
-  ["changes", (docker) => docker.getContainer("renamed").changes()],
+  // dockerd tells them in no certain order.
+  ["changes", async (docker) => sorted((await docker.getContainer("renamed").changes()) as { Path: string }[])],
   ["info", (docker) => docker.getContainer("renamed").infoArchive({ path: "/put/in" }).then(statOf)],
   ["info of nothing", (docker) => docker.getContainer("renamed").infoArchive({ path: "/nope" }).then(statOf)],
   ["get", (docker) => docker.getContainer("renamed").getArchive({ path: "/put" }).then(base64)],
@@ -129,6 +130,10 @@ async function eventsSince(docker: Docker): Promise<unknown> {
 
 function listed({ Mounts, ...rest }: Docker.ContainerInfo): object {
   return { ...rest, Mounts: [...Mounts].sort((a, b) => (a.Destination < b.Destination ? -1 : 1)) };
+}
+
+function sorted(changes: readonly { readonly Path: string }[]): object[] {
+  return [...changes].sort((a, b) => (a.Path < b.Path ? -1 : 1));
 }
 
 function statOf(answer: unknown): unknown {

@@ -67,7 +67,9 @@ test(`${CLIENTS} clients at once get answers, and leave a whole store`, async ()
     }
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  console.log(`${answers} answers`);
+  const [, resident] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.child.pid}/status`, "utf8"))!;
+  console.log(`${answers} answers, ${Math.round(Number(resident) / 1024)} MiB in memory`);
+  expect(Number(resident) / 1024).toBeLessThan(400);
   expect(wrong.slice(0, 5)).toEqual([]);
   expect((await ask(daemon.socket, { method: "POST", path: "/containers/prune" })).status).toBe(200);
   // Every lock that is held between two requests has one; those of clients are gone.
