@@ -152,7 +152,11 @@ function usage({ LayersSize, Images, Containers, Volumes, BuildCache }: Record<s
     Names,
     chosen(rest, ["ImageID", "Labels", "SizeRw", "SizeRootFs"]),
   ]);
-  return { LayersSize, Images: sorted(Images as Docker.ImageInfo[]), containers, Volumes, BuildCache };
+  // A copy of a volume is younger, and Docker lists them in no certain order.
+  const volumes = (Volumes as Docker.VolumeInspectInfo[])
+    .map((volume) => ({ ...volume, CreatedAt: "" }))
+    .sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  return { LayersSize, Images: sorted(Images as Docker.ImageInfo[]), containers, volumes, BuildCache };
 }
 
 function chosen<T extends object>(document: T, names: readonly string[]): Record<string, unknown> {
