@@ -114,7 +114,7 @@ function timeless(key: string, value: unknown): unknown {
   if (isTime && typeof value === "number" && value >= began) return "<now>";
   if (isTime && typeof value === "string" && Date.parse(value) >= began * 1000) return "<now>";
   // A copy of a volume is younger.
-  if (key === "CreatedAt") return "<now>";
+  if (key === "CreatedAt") return Date.parse(`${value}`) >= began * 1000 ? "<now>" : "<before>";
   if (key === "Status" && typeof value === "string") return value.replace(/(Exited \(\d+\)) .* ago/, "$1 <ago>");
   if (key === "Volumes" && Array.isArray(value)) return sortedBy(value, volumeKey);
   if (key === "Mounts" && Array.isArray(value)) return sortedBy(value, ({ Destination }) => Destination);
@@ -128,8 +128,8 @@ function sortedBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): 
 }
 
 /** A new anonymous one has another name at either daemon. */
-function volumeKey({ Name, UsageData }: Record<string, unknown>): string {
-  return JSON.stringify([/^[0-9a-f]{64}$/.test(`${Name}`) ? "" : Name, UsageData]);
+function volumeKey({ Name, CreatedAt, UsageData }: Record<string, unknown>): string {
+  return JSON.stringify([CreatedAt === "<now>" && /^[0-9a-f]{64}$/.test(`${Name}`) ? "" : Name, UsageData]);
 }
 
 /** Ids that only one of them has are of what it made just now, and carry its time. */
