@@ -40,6 +40,22 @@ describe("container records", () => {
     expect(records.list()).toEqual([]);
   });
 
+  test("are listed by the moment at which they were made, however it is written", () => {
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    const times = ["", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.9Z", "2026-11-20T10:00:00.95Z"];
+    const others = ["2026-11-20T12:00:01+02:00", "2026-11-20T10:00:01.000000001Z"];
+    for (const [at, created] of [...times, ...others].entries())
+      records.write({ ...made, id: `${at}`.repeat(64), name: `made-${at}`, created }, host);
+    expect(records.list().map(({ name }) => name)).toEqual([
+      "made-5",
+      "made-4",
+      "made-3",
+      "made-2",
+      "made-1",
+      "made-0",
+    ]);
+  });
+
   test("a prefix of two is ambiguous, a name in use a conflict, a name that Docker refuses an error", () => {
     const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
     records.write(made, host);

@@ -6,6 +6,7 @@ import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { type ContainerConfig, containerConfigType } from "../image/container-config.ts";
 import type { ImageID } from "../image/image.ts";
 import { replaceFile } from "../io/atomic-file.ts";
+import { compareTimes, type GoTime, parseTime, ZERO_TIME } from "../json/go-time.ts";
 import { formatGo, type GoStruct } from "../json/go-value.ts";
 import { type Json, parseJson } from "../json/json.ts";
 import { removeTree } from "../sys/remove-tree.ts";
@@ -53,7 +54,8 @@ export class ContainerRecords {
         if (errnoOf(error) !== "ENOENT") onWarning(`container ${id}: ${(error as Error).message}`);
       }
     }
-    return containers.sort((a, b) => (a.created < b.created ? 1 : -1));
+    const times = new Map(containers.map((container) => [container, creationOf(container)]));
+    return containers.sort((a, b) => compareTimes(times.get(b)!, times.get(a)!) || (a.id < b.id ? -1 : 1));
   }
 
   read(id: string): Container {
@@ -205,6 +207,16 @@ export function mountsOf({ id, record }: Container): MountPoint[] {
     return [...points.members()].map(([, point]) => mountPointType.read(point, mountPointType.zero, "MountPoints"));
   } catch (error) {
     throw new VarveError("corrupt", `container ${id}: its mount points cannot be read`, { id }, error);
+  }
+}
+
+/** As a moment: as a text, `.9` of a second would come after `.95`. */
+function creationOf({ created }: Container): GoTime {
+  try {
+    return parseTime(created);
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    return ZERO_TIME; // a record that says none is the oldest
   }
 }
 

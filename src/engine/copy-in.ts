@@ -25,7 +25,7 @@ export interface CopyInOptions {
  * Unpacks a tar into a directory of a container's file system, as `docker cp` does. Nothing leaves the file system,
  * whatever names and links the tar or the container holds.
  *
- * @param options.owner whose everything is to be, on the host
+ * @param options.ownerOf asked after `check`: whose everything is to be, on the host
  * @param options.container what an error calls it
  * @param options.check asked once the directory is known to be there; what it throws stops the copy
  * @throws VarveError `not-found` for the directory, `invalid-archive`
@@ -37,7 +37,7 @@ export async function copyIn(
   idMap: IdMap | undefined,
   options: {
     noOverwriteDirNonDir?: boolean | undefined;
-    owner?: Identity | undefined;
+    ownerOf?: (() => Identity | undefined) | undefined;
     container?: string | undefined;
     check?: (() => void) | undefined;
     signal?: AbortSignal | undefined;
@@ -45,7 +45,8 @@ export async function copyIn(
 ): Promise<void> {
   refuseNoDirectory(root, directory, options.container);
   options.check?.();
-  const { noOverwriteDirNonDir, owner, signal } = options;
+  const { noOverwriteDirNonDir, signal } = options;
+  const owner = options.ownerOf?.();
   // An owner is one of the host.
   const applier = new TreeApplier(root, { semantics: "plain", idMap: owner ? undefined : idMap, noOverwriteDirNonDir });
   try {

@@ -7,6 +7,7 @@ import type { SaveFormat } from "../archive/save.ts";
 import { rootIdentity } from "../driver/home.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
+import type { Identity } from "../fstree/id-map.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
 import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
@@ -621,18 +622,20 @@ export class Store implements AsyncDisposable {
       const { MountedContainer } = await import("./container/mounted.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
-      const { container, layer, mounted, owner, isReadonly } = await workspace.commit(async () => {
+      const { container, layer, mounted, isReadonly } = await workspace.commit(async () => {
         const { container, layer } = holdContainer(workspace, name, lease);
-        const user = options.copyUIDGID === true ? configOf(container).user : "";
-        const owner = user === "" ? undefined : hostUser(user);
         const isReadonly = workspace.containers.hostConfig(container.id).readonlyRootfs;
-        return { container, layer, owner, isReadonly, mounted: await layer.mount() };
+        return { container, layer, isReadonly, mounted: await layer.mount() };
       }, options.signal);
       try {
         const { idMap } = workspace.driver;
         using whole = new MountedContainer(mounted, placedMounts(workspace, container), rootIdentity(idMap));
         const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
-        await copyIn(whole.path, bytesOf(path), tar, idMap, { ...options, owner, container: name, check });
+        const ownerOf = (): Identity | undefined => {
+          const user = options.copyUIDGID === true ? configOf(container).user : "";
+          return user === "" ? undefined : hostUser(user);
+        };
+        await copyIn(whole.path, bytesOf(path), tar, idMap, { ...options, ownerOf, container: name, check });
       } finally {
         await layer.unmount();
       }

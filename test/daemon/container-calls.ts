@@ -331,6 +331,7 @@ function prunes(): ApiCall[] {
     prune({ "label!": ["a"] }),
     get("/containers/json?all=1"),
     post("/networks/prune"),
+    post("/build/prune"),
     post(`/networks/prune?${filters({ unheard: ["of"] })}`),
   ];
 }

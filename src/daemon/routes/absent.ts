@@ -10,6 +10,7 @@ export const ABSENT_ROUTES: readonly Route[] = [
   { method: "GET", pattern: "/networks/{name:.*}", handle: noNetwork },
   { method: "DELETE", pattern: "/networks/{name:.*}", handle: noNetwork },
   { method: "POST", pattern: "/networks/prune", handle: pruneNetworks },
+  { method: "POST", pattern: "/build/prune", handle: pruneBuilds },
   { method: "GET", pattern: "/plugins", handle: ({ answer }) => answer.json([]) },
   { method: "GET", pattern: "/plugins/{name:.*}/json", handle: noPlugin },
   { method: "DELETE", pattern: "/plugins/{name:.*}", handle: noPlugin },
@@ -18,6 +19,11 @@ export const ABSENT_ROUTES: readonly Route[] = [
 async function pruneNetworks({ query, answer }: Call): Promise<void> {
   containerPruneFilters(parseFilters(query));
   await answer.json({ NetworksDeleted: null });
+}
+
+/** There is no build cache; `docker system prune` asks for it to be emptied. */
+async function pruneBuilds({ answer }: Call): Promise<void> {
+  await answer.json({ CachesDeleted: null, SpaceReclaimed: 0 });
 }
 
 async function noNetwork({ parameters }: Call): Promise<never> {

@@ -58,7 +58,6 @@ export const REFUSED_ROUTES: readonly Route[] = [
   ]),
   ...refused("varve does not build from Dockerfiles", [
     ["POST", "/build"],
-    ["POST", "/build/prune"],
     ["POST", "/build/cancel"],
     ["POST", "/session"],
     ["POST", "/grpc"],
