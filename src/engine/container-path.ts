@@ -1,5 +1,3 @@
-import { join } from "node:path";
-import { rootIdentity } from "../driver/home.ts";
 import { VarveError } from "../errors.ts";
 import { Accounts } from "../fstree/accounts.ts";
 import { TreePacker } from "../fstree/pack.ts";
@@ -9,10 +7,10 @@ import { type ByteString, toText } from "../sys/byte-string.ts";
 import type { FileKind, Stat } from "../sys/stat.ts";
 import type { Time } from "../sys/time.ts";
 import { cleanName } from "../sys/tree-root.ts";
-import { MountedContainer } from "./container/mounted.ts";
+import { hostMounts } from "./container/host-mounts.ts";
 import { ContainerTree } from "./container-tree.ts";
 import { noFile } from "./file-view.ts";
-import { holdContainer, placedMounts } from "./held-container.ts";
+import { holdContainer } from "./held-container.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
@@ -53,22 +51,9 @@ export async function openContainerPath(
   };
   try {
     const { container, layer } = await workspace.read(() => holdContainer(workspace, name, lease), signal);
-    const mounts = placedMounts(workspace, container);
-    let files: string;
-    if (mounts.length === 0) {
-      const view = await layer.view();
-      closers.push(() => view.close());
-      files = view.path;
-    } else {
-      // Only in what is mounted for others as well can something be mounted.
-      await workspace.prepareToWrite(signal);
-      const mounted = await workspace.commit(() => layer.mount(), signal);
-      closers.push(() => layer.unmount());
-      const whole = new MountedContainer(mounted, mounts, rootIdentity(workspace.driver.idMap));
-      closers.push(() => whole[Symbol.dispose]());
-      files = whole.path;
-    }
-    const tree = new ContainerTree(files, join(workspace.root, "containers", container.id), container);
+    const view = await layer.view();
+    closers.push(() => view.close());
+    const tree = new ContainerTree(view.path, hostMounts(workspace, container));
     closers.push(() => tree[Symbol.dispose]());
     const found = resolve(tree, path);
     const linkTarget = (found.stat.kind === "symlink" ? `/${tree.follow(found.path)}` : "") as ByteString;

@@ -1,8 +1,7 @@
 import { shortID } from "../digest/random-id.ts";
 import { VarveError } from "../errors.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
-import type { MountPoint } from "./container/mount-point.ts";
-import { type Container, mountsOf } from "./containers.ts";
+import type { Container } from "./containers.ts";
 import type { Lease } from "./leases.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -45,15 +44,4 @@ export function findContainer({ containers }: Workspace, name: string): Containe
     if (error instanceof VarveError && error.code === "not-found") return undefined;
     throw error;
   }
-}
-
-/**
- * What a container has mounted, where it is on this root: Docker does not record the places of all volumes, and those of a
- * root that was copied are elsewhere.
- */
-export function placedMounts({ volumes }: Workspace, container: Container): MountPoint[] {
-  return mountsOf(container).map((point) => {
-    const isVolume = point.name !== "" && point.driver === "local";
-    return isVolume ? { ...point, source: volumes.dataOf(point.name) } : point;
-  });
 }

@@ -1,5 +1,6 @@
 import { leaveLayer } from "../archive/held-layer.ts";
 import type { Layer } from "../layer/layer.ts";
+import { hostMounts } from "./container/host-mounts.ts";
 import type { FileView } from "./file-view.ts";
 import { findContainer, type HeldContainer, holdContainer } from "./held-container.ts";
 import { ImageFiles } from "./image-files.ts";
@@ -41,7 +42,7 @@ export async function openView(
     );
     const view = Array.isArray(found)
       ? await ImageFiles.open(found, signal)
-      : await MountedFiles.open(found.layer, workspace.driver.idMap);
+      : await MountedFiles.open(found.layer, workspace.driver.idMap, hostMounts(workspace, found.container));
     closers.push(() => view[Symbol.asyncDispose]());
     return { view, [Symbol.asyncDispose]: close };
   } catch (error) {

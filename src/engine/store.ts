@@ -21,7 +21,7 @@ import { SIDE } from "./data-root.ts";
 import type { StoreEvent } from "./events.ts";
 import type { FileEntry, FileView } from "./file-view.ts";
 import { type ImageFilters, matchesLabels, type PruneFilters, parseTimeFilter } from "./filters.ts";
-import { findContainer, holdContainer, placedMounts, writableOf } from "./held-container.ts";
+import { findContainer, holdContainer, writableOf } from "./held-container.ts";
 import {
   type HistoryEntry,
   type ImageSummary,
@@ -619,6 +619,7 @@ export class Store implements AsyncDisposable {
       const workspace = this.#workspace;
       const { copyIn } = await import("./copy-in.ts");
       const { hostUser } = await import("./host-user.ts");
+      const { hostMounts } = await import("./container/host-mounts.ts");
       const { MountedContainer } = await import("./container/mounted.ts");
       await workspace.prepareToWrite(options.signal);
       using lease = workspace.lease();
@@ -629,7 +630,7 @@ export class Store implements AsyncDisposable {
       }, options.signal);
       try {
         const { idMap } = workspace.driver;
-        using whole = new MountedContainer(mounted, placedMounts(workspace, container), rootIdentity(idMap));
+        using whole = new MountedContainer(mounted, hostMounts(workspace, container), rootIdentity(idMap));
         const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
         const ownerOf = (): Identity | undefined => {
           const user = options.copyUIDGID === true ? configOf(container).user : "";

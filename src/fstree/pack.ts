@@ -1,6 +1,6 @@
 import { constants, readSync } from "node:fs";
 import { asVarveError, errnoOf, VarveError } from "../errors.ts";
-import { closeFile, openAt, readLinkAt } from "../sys/at.ts";
+import { closeFile, leaveNoTrace, openAt, readLinkAt } from "../sys/at.ts";
 import { type ByteString, fromBytes, toText } from "../sys/byte-string.ts";
 import type { FileKind, Stat } from "../sys/stat.ts";
 import type { Time } from "../sys/time.ts";
@@ -194,7 +194,9 @@ const TYPE_BITS: Readonly<Record<FileKind, number>> = {
 };
 
 function openContent({ dir, base }: TreeEntry): number {
-  return openAt(dir, base, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openAt(dir, base, constants.O_RDONLY | constants.O_NONBLOCK);
+  leaveNoTrace(fd);
+  return fd;
 }
 
 /** What follows the header of an opaque directory. */

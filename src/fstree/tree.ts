@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { errnoOf } from "../errors.ts";
-import { closeFile, openAt, readDirectory } from "../sys/at.ts";
+import { closeFile, leaveNoTrace, openAt, readDirectory } from "../sys/at.ts";
 import type { ByteString } from "../sys/byte-string.ts";
 import { type Stat, statAt } from "../sys/stat.ts";
 import type { TreeRoot } from "../sys/tree-root.ts";
@@ -78,6 +78,7 @@ export function joinPath(directory: ByteString, name: ByteString): ByteString {
 export function listDirectory(dir: number, name: ByteString): ByteString[] {
   const fd = openAt(dir, name, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
+    leaveNoTrace(fd);
     return readDirectory(fd).sort();
   } finally {
     closeFile(fd);

@@ -6,7 +6,7 @@ import { closeFile } from "../../sys/at.ts";
 import { type ByteString, fromText } from "../../sys/byte-string.ts";
 import { mount, unmount } from "../../sys/mount.ts";
 import { cleanName, TreeRoot } from "../../sys/tree-root.ts";
-import type { MountPoint } from "./mount-point.ts";
+import type { HostMount } from "./host-mounts.ts";
 import { refused } from "./refusal.ts";
 import { makeWorkingDirectory } from "./working-directory.ts";
 
@@ -22,23 +22,23 @@ const MS_PRIVATE = 0x40000;
  */
 export class MountedContainer implements Disposable {
   readonly path: string;
-  readonly #mounts: readonly MountPoint[];
+  readonly #mounts: readonly HostMount[];
   readonly #isOwnPlace: boolean;
 
   /**
    * @param container where its file system is mounted
+   * @param mounts those that others lie in first
    * @param owner root inside; places that are missing become its directories, as with Docker
    */
-  constructor(container: string, mounts: readonly MountPoint[], owner: Identity) {
-    this.#mounts = mounts.filter(({ source, type }) => type !== "tmpfs" && source !== "");
+  constructor(container: string, mounts: readonly HostMount[], owner: Identity) {
+    this.#mounts = mounts;
     this.#isOwnPlace = this.#mounts.length > 0;
     this.path = this.#isOwnPlace ? mkdtempSync(join(tmpdir(), "varve-container-")) : container;
     if (!this.#isOwnPlace) return;
     try {
       bind(container, this.path);
       mount({ source: "", target: this.path, type: "", flags: MS_PRIVATE, data: "" });
-      const byDepth = [...this.#mounts].sort((a, b) => depthOf(a) - depthOf(b));
-      for (const point of byDepth) this.#add(point, owner);
+      for (const point of mounts) this.#add(point, owner);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -52,7 +52,7 @@ export class MountedContainer implements Disposable {
    */
   checkWritable(directory: ByteString, hasReadonlyRoot: boolean): void {
     const real = this.#realPath(directory);
-    const isIn = ({ destination }: MountPoint): boolean => real === destination || real.startsWith(`${destination}/`);
+    const isIn = ({ destination }: HostMount): boolean => real === destination || real.startsWith(`${destination}/`);
     const found = this.#mounts.find(isIn);
     if (found?.isWritable === false) throw refused("mounted volume is marked read-only");
     if (found === undefined && hasReadonlyRoot) throw refused("container rootfs is marked read-only");
@@ -64,7 +64,7 @@ export class MountedContainer implements Disposable {
     rmdirSync(this.path);
   }
 
-  #add({ source, destination, isWritable, mustExist }: MountPoint, owner: Identity): void {
+  #add({ source, destination, isWritable, mustExist }: HostMount, owner: Identity): void {
     if (!mustExist) mkdirSync(source, { recursive: true });
     if (statSync(source).isDirectory()) makeWorkingDirectory(this.path, destination, owner);
     using root = new TreeRoot(this.path);
@@ -105,8 +105,4 @@ export class MountedContainer implements Disposable {
 
 function bind(source: string, target: string): void {
   mount({ source, target, type: "", flags: MS_BIND | MS_REC, data: "" });
-}
-
-function depthOf({ destination }: MountPoint): number {
-  return destination.split("/").length;
 }
