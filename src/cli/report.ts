@@ -49,7 +49,7 @@ function hintFor(error: VarveError, message: string): string | undefined {
 
 /** @param known the names of those of a v1 graph, which no command lists */
 function containerHint(known: unknown): string {
-  if (!Array.isArray(known)) return "'varve df -v' lists what there is.";
+  if (!Array.isArray(known)) return "'varve ps -a' lists what there is.";
   return known.length === 0 ? "There are none." : `There are: ${known.join(", ")}.`;
 }
 

@@ -2,9 +2,11 @@ import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, type ListenOptions, type Socket } from "node:net";
-import { asVarveError, errnoOf, VarveError } from "../errors.ts";
+import { asVarveError, VarveError } from "../errors.ts";
 import { type Host, parseHost, type TlsFiles } from "../remote/host.ts";
+import { readTrust } from "../remote/tls.ts";
 import { type InheritedSocket, inheritedSockets } from "./inherited.ts";
+import { alreadyListening, listenFailure } from "./listen-failure.ts";
 
 /** Where a daemon listens, as `docker -H` names it. */
 export type Address =
@@ -97,7 +99,8 @@ export function giveToGroup(path: string, group: string): void {
     .split("\n")
     .map((text) => text.split(":"))
     .find(([name, , id]) => name === group || id === group);
-  if (line === undefined) throw new VarveError("not-found", `there is no group ${group}`, { group });
+  if (line === undefined)
+    throw new VarveError("not-found", `there is no group ${group}: choose one of /etc/group with -G`, { group });
   try {
     chownSync(path, -1, Number(line[2]));
     chmodSync(path, 0o660);
@@ -116,15 +119,7 @@ const SETTINGS: ServerOptions = {
 };
 
 function tlsServer(settings: ServerOptions, files: TlsFiles, onRequest: RequestListener): Server {
-  try {
-    const [ca, cert, key] = [files.authority, files.certificate, files.key].map((path) => readFileSync(path));
-    const trust = { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.2" } as const;
-    return createTlsServer({ ...settings, ...trust }, onRequest);
-  } catch (error) {
-    if (errnoOf(error)?.startsWith("ERR_"))
-      throw new VarveError("invalid-argument", `TLS: ${(error as Error).message}`, { ...files }, error);
-    throw asVarveError(error);
-  }
+  return createTlsServer({ ...settings, ...readTrust(files), requestCert: true, rejectUnauthorized: true }, onRequest);
 }
 
 /** A socket that a dead process left is in the way of a new one; one that somebody answers at is his. */
@@ -134,13 +129,13 @@ async function removeStale(path: string): Promise<void> {
     const client = connect(path, () => resolve(true)).once("error", () => resolve(false));
     client.once("connect", () => client.destroy());
   });
-  if (answered) throw new VarveError("in-use", `somebody already listens at ${path}`, { path });
+  if (answered) throw alreadyListening(`unix://${path}`);
   rmSync(path, { force: true });
 }
 
 function listen(server: Server, place: Place): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(failureOf(error, place));
+    const fail = (error: Error): void => reject(listenFailure(error, place));
     server.once("error", fail);
     // A socket is its owner's alone from its first moment on.
     const mask = process.umask(0o177);
@@ -164,12 +159,6 @@ function optionsOf(place: Place): ListenOptions & { fd?: number } {
     case "inherited":
       return { fd: place.descriptor };
   }
-}
-
-function failureOf(error: Error, place: Place): unknown {
-  if (errnoOf(error) !== "EADDRINUSE") return asVarveError(error);
-  const name = place.kind === "tcp" ? `port ${place.port} of ${place.host}` : "that socket";
-  return new VarveError("in-use", `somebody already listens at ${name}`, {}, error);
 }
 
 function nameOf(server: Server, place: Place): string {

@@ -245,7 +245,10 @@ describe("an answer", () => {
 
 describe("a socket", () => {
   test("that somebody answers at is his", async () => {
-    await expect(serve()).rejects.toMatchObject({ code: "in-use", message: `somebody already listens at ${socket}` });
+    await expect(serve()).rejects.toMatchObject({
+      code: "in-use",
+      message: `somebody already listens at unix://${socket}: choose another with -H`,
+    });
     expect((await ask(socket, { method: "GET", path: "/_ping" })).status).toBe(200);
   });
 
@@ -267,6 +270,31 @@ describe("a socket", () => {
   test("is no file that was there before", async () => {
     await server.stop(0);
     writeFileSync(socket, "mine");
-    await expect(serve()).rejects.toMatchObject({ code: "in-use" });
+    await expect(serve()).rejects.toMatchObject({
+      code: "conflict",
+      message: `${socket} is there already and is no socket: remove it, or choose another with -H`,
+    });
+  });
+
+  test("needs a directory that is there", async () => {
+    const path = join(directory, "none", "varve.sock");
+    await expect(Server.start(store, { places: [{ kind: "unix", path }], log: () => {} })).rejects.toMatchObject({
+      code: "not-found",
+      message: `there is no directory ${join(directory, "none")}: make it, or choose another with -H`,
+    });
+  });
+
+  test("is at an address of this machine, and at a port that nobody has", async () => {
+    const start = (host: string, port: number): Promise<Server> =>
+      Server.start(store, { places: [{ kind: "tcp", host, port }], log: () => {} });
+    await expect(start("192.0.2.1", 0)).rejects.toMatchObject({
+      message: "192.0.2.1 is no address of this machine: choose another with -H",
+    });
+    const first = await start("127.0.0.1", 0);
+    const [address] = first.addresses;
+    await expect(start("127.0.0.1", Number(/\d+$/.exec(address!)![0]))).rejects.toMatchObject({
+      ...{ code: "in-use", message: `somebody already listens at ${address}: choose another with -H` },
+    });
+    await first.stop(0);
   });
 });

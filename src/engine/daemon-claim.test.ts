@@ -14,7 +14,7 @@ test("a second daemon is told who has the root, and may have it afterwards", () 
   const path = join(directory, "daemon");
   const first = claimForDaemon(path, "varve serve (pid 7)");
   expect(() => claimForDaemon(path, "varve serve (pid 8)")).toThrow(
-    "varve serve (pid 7) already serves this data-root",
+    "varve serve (pid 7) already serves this data-root: use it with -H, or stop it first",
   );
   first[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);

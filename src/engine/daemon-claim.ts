@@ -15,7 +15,10 @@ export function claimForDaemon(path: string, holder: string): Disposable {
   const lock = FileLock.tryAcquire(path, "exclusive");
   if (lock === undefined) {
     const other = readFileSync(path, "utf8").trim() || "another process";
-    throw new VarveError("locked", `${other} already serves this data-root`, { path, holder: other });
+    throw new VarveError("locked", `${other} already serves this data-root: use it with -H, or stop it first`, {
+      path,
+      holder: other,
+    });
   }
   writeFileSync(path, `${holder}\n`);
   return {

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as startHttp } from "node:http";
 import { request as startHttps } from "node:https";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext } from "node:tls";
 import { version as packageVersion } from "../engine/version.ts";
 import { asVarveError, errnoOf, isVarveError, VarveError } from "../errors.ts";
 import { abortable, type ByteSource, collect, throwIfCancelled, writeAll } from "../io/byte-source.ts";
 import { type Frame, readFrames } from "./frames.ts";
 import { parseHost, type TlsFiles } from "./host.ts";
 import { ANSWER_TYPE, CALL_TYPE, GREETING_PATH, type Greeting, PROTOCOL, pathOf, writeArguments } from "./protocol.ts";
+import { readTrust } from "./tls.ts";
 
 /** What is said to a daemon. */
 export interface Message {
@@ -39,7 +39,11 @@ export class Connection {
       throw new VarveError("invalid-argument", `TLS is for tcp://, and ${address} is a socket of this machine`);
     this.#address = address;
     const place = host.kind === "unix" ? { socketPath: host.path } : { host: host.host, port: host.port };
-    this.#place = { ...place, ...(tls === undefined ? {} : trustOf(tls)), agent: false };
+    this.#place = {
+      ...place,
+      ...(tls === undefined ? {} : { secureContext: createSecureContext(readTrust(tls)) }),
+      agent: false,
+    };
     this.#speaksPlainly = host.kind === "tcp" && tls === undefined;
     this.#start = tls === undefined ? startHttp : startHttps;
   }
@@ -213,17 +217,5 @@ function parseGreeting(body: Buffer): Greeting | undefined {
     return typeof greeting?.protocol === "number" ? (greeting as Greeting) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** @throws VarveError `not-found`, `permission`; `invalid-argument` for files that are not what they should be */
-function trustOf(files: TlsFiles): { readonly secureContext: SecureContext } {
-  try {
-    const [ca, cert, key] = [files.authority, files.certificate, files.key].map((path) => readFileSync(path));
-    return { secureContext: createSecureContext({ ca, cert, key, minVersion: "TLSv1.2" }) };
-  } catch (error) {
-    if (errnoOf(error)?.startsWith("ERR_"))
-      throw new VarveError("invalid-argument", `TLS: ${(error as Error).message}`, { ...files }, error);
-    throw asVarveError(error);
   }
 }

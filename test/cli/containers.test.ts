@@ -158,12 +158,12 @@ describe.skipIf(lack)(`containers as root${lack ?? ""}`, () => {
     expect(await run(["rm", "--dry-run", "work", "work"])).toEqual({
       status: 1,
       output: "Would remove: work\n",
-      error: "varve: No such container: work. 'varve df -v' lists what there is.\n",
+      error: "varve: No such container: work. 'varve ps -a' lists what there is.\n",
     });
     expect(await run(["rm", "work", "gone"])).toEqual({
       status: 1,
       output: "work\n",
-      error: "varve: No such container: gone. 'varve df -v' lists what there is.\n",
+      error: "varve: No such container: gone. 'varve ps -a' lists what there is.\n",
     });
   });
 

@@ -50,7 +50,7 @@ describe("varve serve", () => {
     await using daemon = await startDaemon(root);
     expect(await varve(["--root", root, "serve"])).toMatchObject({
       status: 1,
-      error: `varve: varve serve (pid ${daemon.child.pid}) already serves this data-root\n`,
+      error: `varve: varve serve (pid ${daemon.child.pid}) already serves this data-root: use it with -H, or stop it first\n`,
     });
     expect((await ask(daemon.socket, ping)).status).toBe(200);
   });
@@ -98,7 +98,7 @@ describe("varve serve", () => {
     [["-H", `unix:///${"x".repeat(200)}`], "too long for a socket"],
     [["-H", "tcp://127.0.0.1:70000", "--insecure"], "invalid address tcp://127.0.0.1:70000"],
     [["-H", "fd://"], "no sockets found via socket activation"],
-    [["-G", "no-such-group"], "there is no group no-such-group"],
+    [["-G", "no-such-group"], "there is no group no-such-group: choose one of /etc/group with -G"],
     [["--stop-timeout", "soon"], "--stop-timeout is no number of seconds: soon"],
   ])("with %j says what is wrong", async (options, message) => {
     const { status, error } = await varve(["--root", root, ...LOCAL, "serve", ...options]);

@@ -53,7 +53,16 @@ describe.skipIf(lack)(`a store behind TLS${lack ?? ""}`, () => {
       message: `the Varve daemon at ${host} hung up: if it wants TLS, add --tlscacert, --tlscert and --tlskey`,
     });
     const broken = { ...tlsOf(files.authority, files.client), key: files.authority.certificate };
-    expect(await failure(broken)).toMatchObject({ code: "invalid-argument" });
-    expect(await failure({ ...broken, key: "/no/such" })).toMatchObject({ code: "not-found" });
+    expect(await failure(broken)).toMatchObject({
+      code: "invalid-argument",
+      message: expect.stringMatching(`^TLS: ${broken.key} is not the key of ${broken.certificate}: `),
+    });
+    expect(await failure({ ...broken, authority: files.client.key })).toMatchObject({
+      code: "invalid-argument",
+      message: expect.stringMatching(`^TLS: ${files.client.key} is no certificate in PEM: `),
+    });
+    expect(await failure({ ...broken, key: "/no/such" })).toMatchObject({
+      ...{ code: "not-found", message: "TLS: open /no/such: no such file or directory" },
+    });
   });
 });
