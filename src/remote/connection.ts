@@ -64,7 +64,7 @@ export class Connection {
     try {
       request.end();
       const response = await responseOf(request);
-      const body = await collect(response, GREETING_LIMIT);
+      const body = await collect(response, GREETING_LIMIT).catch(whenTooLong);
       return this.#checkGreeting(response, body);
     } catch (error) {
       throw this.#failure(error);
@@ -123,7 +123,11 @@ export class Connection {
     const { server = "a server of another kind" } = response.headers as { server?: string };
     const details = { address: this.#address, server };
     if (greeting === undefined && !server.startsWith("Varve/"))
-      throw new VarveError("unsupported", `there is no Varve daemon at ${this.#address}, but ${server}`, details);
+      throw new VarveError(
+        "unsupported",
+        `there is no Varve daemon at ${this.#address}, but ${server}: use the address of a 'varve serve'`,
+        details,
+      );
     throw new VarveError(
       "unsupported",
       `the daemon at ${this.#address} is ${server}, and this is Varve/${packageVersion()}, which does not understand it: use the same version on both sides`,
@@ -211,10 +215,18 @@ function responseOf(request: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
+/** No greeting is so long. */
+function whenTooLong(error: unknown): Buffer {
+  if (isVarveError(error, "too-large")) return Buffer.alloc(0);
+  throw error;
+}
+
 function parseGreeting(body: Buffer): Greeting | undefined {
   try {
     const greeting = JSON.parse(body.toString()) as Partial<Greeting> | null;
-    return typeof greeting?.protocol === "number" ? (greeting as Greeting) : undefined;
+    if (typeof greeting?.protocol !== "number") return undefined;
+    const isWhole = typeof greeting.root === "string" && typeof greeting.driver === "string";
+    return isWhole || greeting.protocol !== PROTOCOL ? (greeting as Greeting) : undefined;
   } catch {
     return undefined;
   }

@@ -240,7 +240,19 @@ describe("in place of a daemon", () => {
       response.setHeader("Server", "Docker/20.10.24 (linux)").writeHead(404).end('{"message":"page not found"}');
     });
     expect(await failure(connectStore({ host }))).toMatchObject({
-      ...{ code: "unsupported", message: `there is no Varve daemon at ${host}, but Docker/20.10.24 (linux)` },
+      code: "unsupported",
+      message: `there is no Varve daemon at ${host}, but Docker/20.10.24 (linux): use the address of a 'varve serve'`,
+    });
+  });
+
+  test.each([
+    ["a page that is longer than any greeting", "x".repeat(1_000_000)],
+    ["a greeting that says too little", '{"protocol":1,"root":{}}'],
+  ])("%s is none", async (_, text) => {
+    const host = await serve((_request, response) => void response.end(text));
+    expect(await failure(connectStore({ host }))).toMatchObject({
+      code: "unsupported",
+      message: expect.stringContaining(`there is no Varve daemon at ${host}, but a server of another kind`),
     });
   });
 
