@@ -95,6 +95,17 @@ describe("every command", () => {
       if (!hidden) expect(`${description} ${defaultValue ?? ""}`, long ?? "").toMatch(/default:|docker$|which is also/);
   });
 
+  test.each([
+    ["save", /--root, .*--v1, --host, --tlscacert/],
+    ["create", /--root, .*--durability, --host, --tlscacert/],
+    ["serve", /--root, .*--durability$/m],
+  ])("%s names the global options that it does not refuse", async (name, known) => {
+    const fresh = buildProgram(async () => {});
+    const node = find(fresh.program, name);
+    await fresh.declare(node);
+    expect(/^Global options .*$/m.exec(helpOf(node))![0]).toMatch(known);
+  });
+
   test("that deletes has --dry-run", async () => {
     for (const name of ["rmi", "rm"]) expect(optionNames(find(program, name))).toContain("--dry-run");
     for (const group of [image, container])

@@ -149,7 +149,7 @@ class Tree {
     const entry = this.#entries.get(command);
     if (entry === undefined) return; // a group
     const implementation = await entry.load();
-    nameGlobalOptions(command, implementation.isLocal ? ROOT_OPTIONS : GLOBAL_OPTIONS);
+    nameGlobalOptions(command, takenBy(implementation));
     implementation.declare(command.description(entry.summary));
     const itsOwn = new Set(command.options.map((option) => option.attributeName()));
     repeatGlobalOptions(command);
@@ -161,6 +161,12 @@ class Tree {
       return this.#perform(implementation, { args, options: own }, global);
     });
   }
+}
+
+/** The global options that a command does not refuse. */
+function takenBy({ takesV1, isLocal }: CliCommand): readonly string[] {
+  const known = isLocal ? ROOT_OPTIONS : GLOBAL_OPTIONS;
+  return known.filter((name) => name !== "v1" || takesV1);
 }
 
 /** Options that choose a store in ways that do not go together, or that the command knows nothing of. */

@@ -16,6 +16,10 @@ describe("a failure is told", () => {
     expect(reportFailure(new VarveError("permission", "mounting needs root")).lines).toEqual([
       "varve: mounting needs root",
     ]);
+    const used = (message: string): readonly string[] => reportFailure(new VarveError("in-use", message)).lines;
+    expect(used("mount still active")).toEqual(["varve: mount still active. Unmount it with 'varve umount' first."]);
+    expect(used("EBUSY: resource busy or locked, rmdir '/x'")[0]).toMatch(/Unmount it/);
+    expect(used("image a has come across: its tree is that of a layer of today")[0]).toMatch(/of today$/);
     expect(reportFailure(new VarveError("not-found", "No such image: load:latest")).lines).toEqual([
       "varve: No such image: load:latest. 'varve images' lists what there is.",
     ]);

@@ -42,6 +42,7 @@ function hintFor(error: VarveError, message: string): string | undefined {
   if (message.startsWith("No such image")) return "'varve images' lists what there is.";
   if (message.includes("it is cut short")) return "Copy it again, or make it anew.";
   if (message.startsWith("No such container")) return containerHint(error.details.containers);
+  if (error.code === "in-use" && !ABOUT_MOUNTS.test(message)) return undefined;
   // Nothing can replace an image of a v1 graph.
   if (error.code === "corrupt" && V1_IMAGE.test(message)) return undefined;
   return SAYS_WHAT_TO_DO.test(message) ? undefined : HINTS[error.code];
@@ -54,6 +55,8 @@ function containerHint(known: unknown): string {
 }
 
 const V1_IMAGE = /^image (?:stored at ')?[0-9a-f]{64}\b/i;
+
+const ABOUT_MOUNTS = /\bmount|\bbusy\b/i;
 
 /** For errors whose message tells what is wrong but not what to do about it. */
 const HINTS: Partial<Readonly<Record<ErrorCode, string>>> = {

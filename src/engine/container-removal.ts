@@ -85,7 +85,11 @@ function findRemovable({ containers }: Workspace, name: string, { force }: Remov
 }
 
 function inUse({ id }: Container): VarveError {
-  return new VarveError("in-use", `container ${shortID(id)} is being read or written by another varve`, {
-    container: id,
-  });
+  return new VarveError(
+    "in-use",
+    `container ${shortID(id)} is being read or written by another varve: try again when that has ended`,
+    {
+      container: id,
+    },
+  );
 }

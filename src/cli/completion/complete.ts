@@ -87,7 +87,7 @@ function valuesOf({ argChoices, long }: Option): Suggestions {
   return { candidates, files: FILE_OPTIONS.has(long ?? "") };
 }
 
-const FILE_OPTIONS = new Set(["--root", "--input", "--output", "--tlscacert", "--tlscert", "--tlskey"]);
+const FILE_OPTIONS = new Set(["--root", "--input", "--output", "--env-file", "--tlscacert", "--tlscert", "--tlskey"]);
 
 function optionsOf(command: VarveCommand): Candidate[] {
   return command.options
