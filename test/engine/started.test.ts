@@ -19,12 +19,12 @@ describe.skipIf(lack)(`a container made by Varve, once a dockerd has the root${l
     mkdirSync(join(scratch, "bound"));
     writeFileSync(join(scratch, "bound/note"), "from the host\n");
     store = await openStore({ root, driver: "overlay2" });
-    const changes = ["ENV A=image B=image", "VOLUME /declared", "USER 7:8", "WORKDIR /image", 'CMD ["sh"]'];
+    const changes = ["ENV A=image B=image", "USER 7:8", "WORKDIR /image", 'CMD ["sh"]'];
     await store.import(one(busyboxTar()), { reference: "box:1", changes });
     const files = tarOf([{ name: "declared/" }, { name: "declared/own", content: "of the image\n", mode: 0o644 }]);
     await store.create("box:1", { name: "first" });
     await store.copyIn("first", "/", one(files));
-    await store.commit("first", { reference: "box:2" });
+    await store.commit("first", { reference: "box:2", changes: ["VOLUME /declared"] });
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -54,7 +54,7 @@ describe.skipIf(lack)(`a container made by Varve, once a dockerd has the root${l
     await store.rename("ready", "set");
     await store.copyIn("set", "/", one(tarOf([{ name: "copied", content: "copied in\n" }])));
     const volumes = readdirSync(join(root, "volumes"));
-    expect(volumes.length).toBe(3); // that of each container, and the named one
+    expect(volumes.length).toBe(2); // what the image declares, and the named one
     await using dockerd = await start({ root });
     const docker = async (...args: string[]): Promise<string> => (await dockerd.docker(args)).toString();
     expect(await docker("ps", "-a", "--format", "{{.Names}} {{.Status}}")).toBe("set Created\nfirst Created\n");
@@ -65,7 +65,7 @@ describe.skipIf(lack)(`a container made by Varve, once a dockerd has the root${l
     expect((await docker("volume", "ls", "-q")).trim().split("\n").sort()).toEqual(volumes.sort());
     expect(await docker("inspect", "-f", "{{.Id}} {{.State.ExitCode}}", "set")).toBe(`${id} 0\n`);
     await docker("rm", "-v", "set");
-    expect((await docker("volume", "ls", "-q")).trim().split("\n").length).toBe(2);
+    expect((await docker("volume", "ls", "-q")).trim()).toBe("kept");
     expect(await docker("volume", "rm", "kept")).toBe("kept\n");
   });
 
