@@ -97,9 +97,10 @@ describe.skipIf(lack)(`varve create as docker create${lack ?? ""}`, () => {
         .replace(/(?<!sha256:)[0-9a-f]{64}/g, "RANDOM");
     };
     const record = JSON.parse(read("config.v2.json"));
+    // The client collects variables and binds in maps.
+    record.Config.Env?.sort();
     const Config = { ...record.Config, Hostname: record.Config.Hostname.replace(id.slice(0, 12), "ID") };
     const host = JSON.parse(read("hostconfig.json"));
-    // The client collects them in a map.
     host.Binds?.sort();
     return { record: { ...record, Config, Created: "", Name: "" }, host };
   }
