@@ -36,6 +36,7 @@ export async function removeContainer(
   const check = (): void => {
     findRemovable(workspace, container.id, options);
     if (workspace.isContainerHeld(container.id)) throw inUse(container);
+    workspace.sweepMounts();
     if (layer?.parent !== undefined) doubts.push(workspace.doubt([layer.parent.chainID]));
   };
   try {

@@ -630,7 +630,11 @@ export class Store implements AsyncDisposable {
       }, options.signal);
       try {
         const { idMap } = workspace.driver;
-        using whole = new MountedContainer(mounted, hostMounts(workspace, container), rootIdentity(idMap));
+        using whole = new MountedContainer(mounted, hostMounts(workspace, container), {
+          owner: rootIdentity(idMap),
+          id: container.id,
+          places: workspace.mountPlaces,
+        });
         const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
         const ownerOf = (): Identity | undefined => {
           const user = options.copyUIDGID === true ? configOf(container).user : "";

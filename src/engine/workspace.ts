@@ -13,6 +13,7 @@ import { FileMetadata } from "../layer/file-metadata.ts";
 import { LayerStore, type LayerStoreOptions } from "../layer/store.ts";
 import { familiarString, parseAny, type Reference, withDefaultTag } from "../reference/reference.ts";
 import { ReferenceStore } from "../reference/reference-store.ts";
+import { sweepMounts } from "./container/mounted.ts";
 import { LocalVolumes } from "./container/volumes.ts";
 import { type Container, ContainerRecords } from "./containers.ts";
 import { driversWithImages, locateDataRoot, makeDataRoot, refuseUnreadable, SIDE } from "./data-root.ts";
@@ -210,6 +211,7 @@ export class Workspace {
   async prepareToWrite(signal?: AbortSignal): Promise<void> {
     const doubted = await this.commit(() => {
       this.#leases.sweep();
+      this.sweepMounts();
       return [...this.#doubts.all()].filter(([chain]) => !this.#leases.isHeld(chain));
     }, signal);
     await this.layers.cleanup();
@@ -230,6 +232,16 @@ export class Workspace {
         for (const doubt of doubts) doubt[Symbol.dispose]();
       },
     };
+  }
+
+  /** The directory in which containers are mounted whole. */
+  get mountPlaces(): string {
+    return join(this.root, SIDE, "copying");
+  }
+
+  /** Unmounts containers that dead processes were at work on. To be called inside `commit`. */
+  sweepMounts(): void {
+    sweepMounts(this.mountPlaces, (id) => this.isContainerHeld(id));
   }
 
   /** Whether anybody is at work on a container. To be called inside `commit`. */

@@ -1,10 +1,9 @@
-import { mkdirSync, mkdtempSync, readlinkSync, rmdirSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Identity } from "../../fstree/id-map.ts";
 import { closeFile } from "../../sys/at.ts";
 import { type ByteString, fromText } from "../../sys/byte-string.ts";
-import { mount, unmount } from "../../sys/mount.ts";
+import { mount, mountPointsBelow, unmount } from "../../sys/mount.ts";
 import { cleanName, TreeRoot } from "../../sys/tree-root.ts";
 import type { HostMount } from "./host-mounts.ts";
 import { refused } from "./refusal.ts";
@@ -28,16 +27,22 @@ export class MountedContainer implements Disposable {
   /**
    * @param container where its file system is mounted
    * @param mounts those that others lie in first
-   * @param owner root inside; places that are missing become its directories, as with Docker
+   * @param options.owner root inside; places that are missing become its directories, as with Docker
+   * @param options.places the directory for the place, which has the container's `id` in its name for `sweepMounts`
    */
-  constructor(container: string, mounts: readonly HostMount[], owner: Identity) {
+  constructor(
+    container: string,
+    mounts: readonly HostMount[],
+    { owner, id, places }: { readonly owner: Identity; readonly id: string; readonly places: string },
+  ) {
     this.#mounts = mounts;
     this.#isOwnPlace = this.#mounts.length > 0;
-    this.path = this.#isOwnPlace ? mkdtempSync(join(tmpdir(), "varve-container-")) : container;
+    if (this.#isOwnPlace) mkdirSync(places, { recursive: true, mode: 0o700 });
+    this.path = this.#isOwnPlace ? mkdtempSync(join(places, `${id}-`)) : container;
     if (!this.#isOwnPlace) return;
     try {
       bind(container, this.path);
-      mount({ source: "", target: this.path, type: "", flags: MS_PRIVATE, data: "" });
+      makePrivate(this.path);
       for (const point of mounts) this.#add(point, owner);
     } catch (error) {
       this[Symbol.dispose]();
@@ -59,9 +64,7 @@ export class MountedContainer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#isOwnPlace) return;
-    unmount(this.path, { lazy: true });
-    rmdirSync(this.path);
+    if (this.#isOwnPlace) clear(this.path);
   }
 
   #add({ source, destination, isWritable, mustExist }: HostMount, owner: Identity): void {
@@ -75,16 +78,18 @@ export class MountedContainer implements Disposable {
     } finally {
       closeFile(place);
     }
-    if (!isWritable) this.#forbidWriting(destination);
+    this.#seal(destination, isWritable);
   }
 
   /** The place is another one since something is mounted there. */
-  #forbidWriting(destination: string): void {
+  #seal(destination: string, isWritable: boolean): void {
     using root = new TreeRoot(this.path);
     const place = root.openPlace(cleanName(fromText(destination)));
     try {
+      const target = `/proc/self/fd/${place}`;
+      makePrivate(target);
       const flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
-      mount({ source: "", target: `/proc/self/fd/${place}`, type: "", flags, data: "" });
+      if (!isWritable) mount({ source: "", target, type: "", flags, data: "" });
     } finally {
       closeFile(place);
     }
@@ -105,4 +110,28 @@ export class MountedContainer implements Disposable {
 
 function bind(source: string, target: string): void {
   mount({ source, target, type: "", flags: MS_BIND | MS_REC, data: "" });
+}
+
+/** Otherwise what is unmounted below it would be unmounted where it came from as well, if that is shared. */
+function makePrivate(target: string): void {
+  mount({ source: "", target, type: "", flags: MS_REC | MS_PRIVATE, data: "" });
+}
+
+/**
+ * Clears away what processes that died have left. To be called inside the root's lock.
+ *
+ * @param isHeld whether somebody is at work on a container
+ */
+export function sweepMounts(places: string, isHeld: (id: string) => boolean): void {
+  if (!existsSync(places)) return;
+  for (const name of readdirSync(places)) if (!isHeld(name.slice(0, name.indexOf("-")))) clear(join(places, name));
+}
+
+/** Whoever has a file open there keeps it, out of the way. */
+function clear(place: string): void {
+  if (mountPointsBelow(dirname(place)).includes(place)) {
+    makePrivate(place);
+    unmount(place, { lazy: true });
+  }
+  rmdirSync(place);
 }
