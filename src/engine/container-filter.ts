@@ -1,9 +1,9 @@
-import { runInNewContext } from "node:vm";
 import { quote } from "../archive/dockerfile.ts";
 import { VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { refused } from "./container/refusal.ts";
 import { type Container, mountsOf } from "./containers.ts";
+import { textsMatching } from "./expression.ts";
 import { matchesLabels } from "./filters.ts";
 import { statusOf } from "./inspect-container.ts";
 import type { Workspace } from "./workspace.ts";
@@ -105,6 +105,7 @@ function acceptorOf(
   const ancestors = filters.ancestor && descendants(workspace, filters.ancestor);
   const published = new Set((filters.publish ?? []).flatMap((value) => portsOf("publish", value)));
   const exposed = new Set((filters.expose ?? []).flatMap((value) => portsOf("expose", value)));
+  const names = filters.name?.length ? namesMatching(filters.name, containers) : undefined;
   const ids = filters.id?.filter((id) => containers.filter((container) => container.id.startsWith(id)).length === 1);
   return (container) => {
     const state = (container.record.State ?? {}) as { ExitCode?: number; Health?: { Status?: string } | null };
@@ -112,7 +113,7 @@ function acceptorOf(
     const { Labels } = (container.record.Config ?? {}) as { Labels?: Record<string, string> | null };
     return (
       (ids === undefined || ids.length === 0 ? !filters.id?.length : ids.some((id) => container.id.startsWith(id))) &&
-      matchesName(filters.name, container.name) &&
+      (names === undefined || names.has(container.name)) &&
       (isTask === undefined || isTask === (container.record.Managed === true)) &&
       (!filters.label?.length || matchesLabels(Labels ?? undefined, filters.label)) &&
       (exitCodes.length === 0 || (isOver(container, status) && exitCodes.includes(state.ExitCode ?? 0))) &&
@@ -195,23 +196,10 @@ function portsOf(filter: string, text: string): string[] {
 }
 
 /** As Docker compares: equal to one of the values, or matched by it as by a regular expression, with the slash or without. */
-function matchesName(wanted: readonly string[] | undefined, name: string): boolean {
-  if (wanted === undefined || wanted.length === 0) return true;
-  return wanted.some((value) => [`/${name}`, name].some((full) => full === value || matchesExpression(value, full)));
-}
-
-/** An expression may take for ever to match; none that somebody means takes long. */
-const LONGEST_MATCH_MS = 100;
-
-/** Whether a text is somewhere in another, or a regular expression matches it; one that is none matches nothing. */
-export function matchesExpression(expression: string, text: string): boolean {
-  if (/^[\w/-]*$/.test(expression)) return text.includes(expression);
-  try {
-    const context = { expression, text };
-    return runInNewContext("new RegExp(expression).test(text)", context, { timeout: LONGEST_MATCH_MS }) === true;
-  } catch {
-    return false; // no expression, or one that takes too long
-  }
+function namesMatching(wanted: readonly string[], containers: readonly Container[]): ReadonlySet<string> {
+  const names = containers.map(({ name }) => name);
+  const full = [...names, ...names.map((name) => `/${name}`)];
+  return new Set(wanted.flatMap((value) => [...textsMatching(value, full)].map((name) => name.replace(/^\//, ""))));
 }
 
 function hasVolume(container: Container, wanted: readonly string[]): boolean {

@@ -3,8 +3,8 @@ import { errnoOf, isVarveError } from "../errors.ts";
 import { treeSize } from "../fstree/size.ts";
 import { refused } from "./container/refusal.ts";
 import type { VolumeNote } from "./container/volumes.ts";
-import { matchesExpression } from "./container-filter.ts";
 import { mountsOf } from "./containers.ts";
+import { textsMatching } from "./expression.ts";
 import { matchesLabels } from "./filters.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -42,13 +42,14 @@ export interface VolumeFilters {
  */
 export function listVolumes(workspace: Workspace, filters: VolumeFilters = {}): VolumeSummary[] {
   const { volumes } = workspace;
-  const accepts = acceptorOf(filters);
+  const all = volumes.names();
+  const accepts = acceptorOf(filters, all);
   const notes = notesOf(workspace);
   const users = new Map<string, number>();
   for (const container of workspace.containers.list())
     for (const name of new Set(mountsOf(container).map(({ name }) => name)))
       users.set(name, (users.get(name) ?? 0) + 1);
-  return volumes.names().flatMap((name): VolumeSummary[] => {
+  return all.flatMap((name): VolumeSummary[] => {
     const path = volumes.dataOf(name);
     const created = changeOf(path);
     if (created === undefined) return [];
@@ -72,17 +73,20 @@ export function withSizes(volumes: readonly VolumeSummary[]): VolumeSummary[] {
 
 const FILTERS: readonly string[] = ["dangling", "driver", "label", "name"];
 
-function acceptorOf(filters: VolumeFilters): (volume: VolumeSummary) => boolean {
+function acceptorOf(filters: VolumeFilters, all: readonly string[]): (volume: VolumeSummary) => boolean {
   const stranger = Object.keys(filters).find((name) => !FILTERS.includes(name));
   if (stranger !== undefined) throw refused(`Invalid filter '${stranger}'`);
   const isDangling = danglingOf(filters.dangling);
+  const names = filters.name?.length
+    ? new Set(filters.name.flatMap((value) => [...textsMatching(value, all)]))
+    : undefined;
   const isWanted = (values: readonly string[] | undefined, matches: (value: string) => boolean): boolean =>
     values === undefined || values.length === 0 || values.some(matches);
   return ({ name, labels, containers }) =>
     (isDangling === undefined || isDangling === (containers === 0)) &&
     isWanted(filters.driver, (driver) => driver === "local") &&
     (!filters.label?.length || matchesLabels(labels ?? undefined, filters.label)) &&
-    isWanted(filters.name, (value) => value === name || matchesExpression(value, name));
+    (names === undefined || names.has(name));
 }
 
 function danglingOf(values: readonly string[] | undefined): boolean | undefined {
