@@ -2,6 +2,7 @@ import { shortID } from "../digest/random-id.ts";
 import { isVarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
+import { NEVER } from "./container/new-record.ts";
 import { type ContainerSelection, selectContainers } from "./container-filter.ts";
 import { type Container, commandOf, mountsOf } from "./containers.ts";
 import { type InspectedMount, recordedMounts, statusOf } from "./inspect-container.ts";
@@ -77,8 +78,6 @@ function recordedFields(
     networks: Object.keys(NetworkSettings?.Networks ?? {}),
   };
 }
-
-const NEVER = "0001-01-01T00:00:00Z";
 
 /**
  * What each container wrote, in bytes, as far as its writable layer can be read. That takes a look at all its files, so

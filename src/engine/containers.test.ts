@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -42,7 +42,7 @@ describe("container records", () => {
 
   test("are listed by the moment at which they were made, however it is written", () => {
     const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
-    const times = ["", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.9Z", "2026-11-20T10:00:00.95Z"];
+    const times = ["0001-01-01T00:00:00Z", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.9Z", "2026-11-20T10:00:00.95Z"];
     const others = ["2026-11-20T12:00:01+02:00", "2026-11-20T10:00:01.000000001Z"];
     for (const [at, created] of [...times, ...others].entries())
       records.write({ ...made, id: `${at}`.repeat(64), name: `made-${at}`, created }, host);
@@ -81,5 +81,68 @@ describe("container records", () => {
       "container empty",
       "container odd",
     ]);
+  });
+
+  test("a record whose fields are not Docker's is passed over, as dockerd does; what nobody looks at may be anything", () => {
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    records.write(made, host);
+    const path = join(directory, made.id, "config.v2.json");
+    const whole = JSON.parse(readFileSync(path, "utf8"));
+    const listed = (changes: object): number => {
+      writeFileSync(path, JSON.stringify({ ...whole, ...changes }));
+      return records.list().length;
+    };
+    for (const changes of [
+      { Args: "abc" },
+      { Args: [1] },
+      { Created: "yesterday" },
+      { Config: [] },
+      { Config: { Labels: { a: 1 } } },
+      { ID: "../../elsewhere" },
+      { MountPoints: { "/a": 7 } },
+      { MountPoints: { "/a": null } },
+      { MountPoints: { "/a": { Spec: { Type: 7 } } } },
+      { NetworkSettings: { Networks: [1] } },
+      { NetworkSettings: { Ports: { "80/tcp": {} } } },
+      { State: { StartedAt: "" } },
+      { State: { Health: { Log: {} } } },
+    ])
+      expect([listed(changes), changes]).toEqual([0, changes]);
+    for (const changes of [
+      { Args: null, Config: null, Created: null, MountPoints: null, NetworkSettings: null, State: null },
+      { LogPath: 7, Own: [{}], NetworkSettings: { Networks: { bridge: null }, Ports: { "80/tcp": null } } },
+    ])
+      expect([listed(changes), changes]).toEqual([1, changes]);
+  });
+
+  test("a host config is nothing when it is not there, and corrupt when it is none", () => {
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    records.write(made, host);
+    const path = join(directory, made.id, "hostconfig.json");
+    writeFileSync(path, '{"NetworkMode":"host","Own":1}');
+    expect(records.hostConfigDocument(made.id)).toEqual({ NetworkMode: "host", Own: 1 });
+    expect(records.hostConfig(made.id).networkMode).toBe("host");
+    for (const text of ['{"Net', '{"Binds":7}', "7"]) {
+      writeFileSync(path, text);
+      for (const read of [() => records.hostConfig(made.id), () => records.hostConfigDocument(made.id)])
+        expect(read).toThrow(expect.objectContaining({ code: "corrupt" }));
+    }
+    rmSync(path);
+    expect(records.hostConfig(made.id)).toEqual(host);
+    expect(records.hostConfigDocument(made.id)).toMatchObject({ NetworkMode: "", Binds: null });
+  });
+
+  test("what a process that died in the midst of a removal has left is no container, and goes with the next one", () => {
+    const records = new ContainerRecords(directory, { idMap: undefined, sync: false });
+    records.write(made, host);
+    mkdirSync(join(directory, `.varve-${made.id}`, "checkpoints"), { recursive: true });
+    mkdirSync(join(directory, `.varve-${"c".repeat(64)}`));
+    expect(records.list().map(({ id }) => id)).toEqual([made.id]);
+    records.remove(made.id);
+    records.write(made, host);
+    expect(readdirSync(directory)).toEqual([made.id]);
+    records.remove(made.id);
+    expect(readdirSync(directory)).toEqual([]);
+    records.remove(made.id);
   });
 });

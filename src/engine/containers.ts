@@ -6,14 +6,15 @@ import type { Identity, IdMap } from "../fstree/id-map.ts";
 import { type ContainerConfig, containerConfigType } from "../image/container-config.ts";
 import type { ImageID } from "../image/image.ts";
 import { replaceFile } from "../io/atomic-file.ts";
-import { compareTimes, type GoTime, parseTime, ZERO_TIME } from "../json/go-time.ts";
+import { compareTimes, parseTime } from "../json/go-time.ts";
 import { formatGo, type GoStruct } from "../json/go-value.ts";
 import { type Json, parseJson } from "../json/json.ts";
 import { removeTree } from "../sys/remove-tree.ts";
 import { syncDirectory } from "../sys/sync.ts";
 import { type HostConfig, hostConfigType } from "./container/host-config.ts";
 import { type MountPoint, mountPointType } from "./container/mount-point.ts";
-import { type NewContainer, newRecord } from "./container/new-record.ts";
+import { NEVER, type NewContainer, newRecord } from "./container/new-record.ts";
+import { type RecordedContainer, wrongFieldOf } from "./container/recorded.ts";
 
 /**
  * Containers as Docker records them, in `containers/<id>/config.v2.json` and `hostconfig.json`, so that a dockerd that
@@ -51,27 +52,33 @@ export class ContainerRecords {
       try {
         containers.push(this.read(id));
       } catch (error) {
-        if (errnoOf(error) !== "ENOENT") onWarning(`container ${id}: ${(error as Error).message}`);
+        if (isVarveError(error)) onWarning(error.message);
+        else if (errnoOf(error) !== "ENOENT") onWarning(`container ${id}: ${(error as Error).message}`);
       }
     }
-    const times = new Map(containers.map((container) => [container, creationOf(container)]));
+    // As a text, `.9` of a second would come after `.95`.
+    const times = new Map(containers.map((container) => [container, parseTime(container.created)]));
     return containers.sort((a, b) => compareTimes(times.get(b)!, times.get(a)!) || (a.id < b.id ? -1 : 1));
   }
 
   read(id: string): Container {
     const record: unknown = JSON.parse(readFileSync(join(this.#directory, id, "config.v2.json"), "utf8"));
-    if (typeof record !== "object" || record === null) throw broken(id);
-    const { ID, Name, Image, Created, State, Driver } = record as Record<string, unknown>;
-    if (typeof Image !== "string" || typeof Name !== "string") throw broken(id);
-    return {
-      id: typeof ID === "string" && ID !== "" ? ID : id,
+    const wrong = wrongFieldOf(record);
+    if (wrong !== undefined) throw broken(id, wrong);
+    const { ID, Name, Image, Created, State, Driver } = record as RecordedContainer;
+    if (ID && ID !== id) throw broken(id, ".ID");
+    const container: Container = {
+      id,
       name: Name.replace(/^\//, ""),
       image: Image as ImageID,
-      created: typeof Created === "string" ? Created : "",
-      running: (State as { Running?: unknown } | null | undefined)?.Running === true,
-      driver: typeof Driver === "string" ? Driver : "",
-      record: record as Record<string, unknown>,
+      created: Created ?? NEVER,
+      running: State?.Running === true,
+      driver: Driver ?? "",
+      record: record as RecordedContainer,
     };
+    // Throws when Docker could not read them.
+    mountsOf(container);
+    return container;
   }
 
   /**
@@ -148,25 +155,57 @@ export class ContainerRecords {
     replaceFile(path, line(renamed), { mode: 0o600, sync: this.#sync });
   }
 
-  /** What `hostconfig.json` says. */
+  /** What `hostconfig.json` says; where there is none, as with Docker, nothing. @throws VarveError `corrupt` */
   hostConfig(id: string): HostConfig {
+    const text = this.#hostConfigText(id);
     try {
-      return hostConfigType.parse(readFileSync(join(this.#directory, id, "hostconfig.json")));
+      return hostConfigType.parse(text);
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return hostConfigType.zero;
       if (!isVarveError(error)) throw error;
       throw new VarveError("corrupt", `container ${id}: its host config cannot be read`, { id }, error);
     }
   }
 
+  /** The same with every key that we do not know. @throws VarveError `corrupt` */
+  hostConfigDocument(id: string): unknown {
+    this.hostConfig(id);
+    return JSON.parse(this.#hostConfigText(id).toString());
+  }
+
+  #hostConfigText(id: string): Buffer {
+    try {
+      return readFileSync(join(this.#directory, id, "hostconfig.json"));
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      return line(hostConfigType.write(hostConfigType.zero));
+    }
+  }
+
+  /** Makes a record disappear, whole or not at all. To be called inside the root's lock. */
   remove(id: string): void {
-    removeTree(join(this.#directory, id));
+    const draft = `${DRAFT}${id}`;
+    this.#discard(draft);
+    try {
+      renameSync(join(this.#directory, id), join(this.#directory, draft));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw error;
+    }
+    this.#discard(draft);
   }
 
   /** What processes that died in the midst of it have left. */
   #sweep(): void {
-    for (const name of readdirSync(this.#directory))
-      if (name.startsWith(DRAFT)) removeTree(join(this.#directory, name));
+    for (const name of readdirSync(this.#directory)) if (name.startsWith(DRAFT)) this.#discard(name);
+  }
+
+  /** What a dockerd has mounted below a record and never unmounted keeps it there, where nobody looks, for a later sweep. */
+  #discard(draft: string): void {
+    try {
+      removeTree(join(this.#directory, draft));
+    } catch (error) {
+      if (!isVarveError(error, "in-use")) throw error;
+    }
   }
 
   #ids(): string[] {
@@ -202,21 +241,12 @@ export function eventAttributes(container: Container): Record<string, string> {
 
 /** What is mounted in a container, by its record. */
 export function mountsOf({ id, record }: Container): MountPoint[] {
+  if (Object.keys(record.MountPoints ?? {}).length === 0) return [];
   try {
-    const points = parseJson(JSON.stringify(record.MountPoints ?? {}));
+    const points = parseJson(JSON.stringify(record.MountPoints));
     return [...points.members()].map(([, point]) => mountPointType.read(point, mountPointType.zero, "MountPoints"));
   } catch (error) {
     throw new VarveError("corrupt", `container ${id}: its mount points cannot be read`, { id }, error);
-  }
-}
-
-/** As a moment: as a text, `.9` of a second would come after `.95`. */
-function creationOf({ created }: Container): GoTime {
-  try {
-    return parseTime(created);
-  } catch (error) {
-    if (!isVarveError(error)) throw error;
-    return ZERO_TIME; // a record that says none is the oldest
   }
 }
 
@@ -235,6 +265,7 @@ function fieldsOf(record: Json): GoStruct {
   return Object.fromEntries(record.members());
 }
 
-function broken(id: string): VarveError {
-  return new VarveError("corrupt", `container ${id}: config.v2.json is not a container record`, { id });
+function broken(id: string, field: string): VarveError {
+  const place = field === "" ? "" : `, by its ${field.slice(1)}`;
+  return new VarveError("corrupt", `container ${id}: config.v2.json is not a container record${place}`, { id, field });
 }

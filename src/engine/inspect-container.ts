@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ImageID } from "../image/image.ts";
+import { NEVER } from "./container/new-record.ts";
 import type { Container } from "./containers.ts";
 
 /**
@@ -107,7 +108,7 @@ export function statusOf({ record, running }: Container): string {
   if (running) return Paused === true ? "paused" : Restarting === true ? "restarting" : "running";
   if (RemovalInProgress === true) return "removing";
   if (Dead === true) return "dead";
-  return StartedAt === undefined || StartedAt === "0001-01-01T00:00:00Z" ? "created" : "exited";
+  return (StartedAt ?? NEVER) === NEVER ? "created" : "exited";
 }
 
 function inspectState(container: Container): InspectedContainer["State"] {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import type { ImageSource, LayerProgress } from "../archive/archive.ts";
@@ -396,7 +395,12 @@ export class Store implements AsyncDisposable {
       const inspected: InspectedContainer[] = [];
       for (const container of this.#workspace.containersHere()) {
         if (!this.#workspace.layers.hasRW(container.id)) continue;
-        inspected.push(await this.#inspected(container));
+        try {
+          inspected.push(await this.#inspected(container));
+        } catch (error) {
+          if (!isVarveError(error, "corrupt")) throw error;
+          this.#workspace.warn(error.message);
+        }
       }
       return inspected;
     });
@@ -714,13 +718,9 @@ export class Store implements AsyncDisposable {
     container: Container,
     sizes?: { readonly size: number; readonly rootSize: number },
   ): Promise<InspectedContainer> {
-    const hostConfig = this.#hostConfigOf(container);
+    const hostConfig = this.#workspace.containers.hostConfigDocument(container.id);
     const graphData = await writableOf(this.#workspace, container).metadata();
     return inspectContainer(container, { root: this.root, graphData, hostConfig, sizes });
-  }
-
-  #hostConfigOf({ id }: Container): unknown {
-    return JSON.parse(readFileSync(join(this.root, "containers", id, "hostconfig.json"), "utf8"));
   }
 
   /** What containers wrote, and that with what they stand on. */

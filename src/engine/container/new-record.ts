@@ -69,4 +69,5 @@ export function newRecord(container: NewContainer): GoStruct {
   };
 }
 
-const NEVER = "0001-01-01T00:00:00Z";
+/** Go's zero time. */
+export const NEVER = "0001-01-01T00:00:00Z";
