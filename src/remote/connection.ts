@@ -200,7 +200,10 @@ async function sendBody(
 /** Tells of a source's failure, which is another thing than one of who takes the bytes. */
 async function* watched(source: ByteSource, answered: AbortSignal, onFailure: (error: unknown) => void): ByteSource {
   try {
-    yield* source;
+    for await (const chunk of source) {
+      if (!(chunk instanceof Uint8Array)) throw new TypeError(`a source gives bytes, not ${typeof chunk}`);
+      yield chunk;
+    }
   } catch (error) {
     if (!answered.aborted) onFailure(error);
     throw error;

@@ -58,7 +58,6 @@ describe("the end of a command line", () => {
     [["history", "varve/quickstart:1", ""], []],
     [["history", "--root", "/nowhere", ""], []],
     [["load", "-i", ""], [":files"]],
-    [["create", "--env-file", ""], [":files"]],
     [
       ["completion", ""],
       ["bash", "zsh", "fish"],

@@ -110,6 +110,13 @@ export function storeSuite(way: string, make: MakeBench): void {
         expect(await failure(store.import(failing()))).toBe(fault);
       });
 
+      test("not what is no bytes", async () => {
+        const numbers = async function* (): AsyncGenerator<unknown> {
+          yield 7;
+        };
+        expect(await failure(store.load(numbers() as unknown as ByteSource))).toBeInstanceOf(TypeError);
+      });
+
       test("not on when who listens fails", async () => {
         const fault = new Error("cannot draw");
         const onEvent = (): void => {
