@@ -22,7 +22,7 @@ const select = (containers: Container[], filters: Record<string, string[]>): str
   selectContainers(nobody, containers, { filters }).map(({ name }) => name);
 
 describe("filters of containers", () => {
-  test("an expression that takes for ever matches nothing, and holds nobody up for long", () => {
+  test("an expression that others would think about for ever holds nobody up", () => {
     expect(select([container("a".repeat(60))], { name: ["^(a+)+$", "^(a|a)*b$"] })).toEqual(["a".repeat(60)]);
     expect(select([container(`${"a".repeat(60)}b`)], { name: ["^(a+)+$"] })).toEqual([]);
   });

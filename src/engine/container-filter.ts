@@ -3,8 +3,8 @@ import { VarveError } from "../errors.ts";
 import type { ImageID } from "../image/image.ts";
 import { refused } from "./container/refusal.ts";
 import { type Container, mountsOf } from "./containers.ts";
-import { textsMatching } from "./expression.ts";
 import { matchesLabels } from "./filters.ts";
+import { readExpression } from "./go-expression.ts";
 import { statusOf } from "./inspect-container.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -102,10 +102,10 @@ function acceptorOf(
   const isTask = taskFilter(filters["is-task"]);
   for (const health of filters.health ?? [])
     if (!HEALTHS.includes(health)) throw refused(`Unrecognised filter value for health: ${health}`);
+  const isCalledSo = nameFilter(filters.name);
   const ancestors = filters.ancestor && descendants(workspace, filters.ancestor);
   const published = new Set((filters.publish ?? []).flatMap((value) => portsOf("publish", value)));
   const exposed = new Set((filters.expose ?? []).flatMap((value) => portsOf("expose", value)));
-  const names = filters.name?.length ? namesMatching(filters.name, containers) : undefined;
   const ids = filters.id?.filter((id) => containers.filter((container) => container.id.startsWith(id)).length === 1);
   return (container) => {
     const state = (container.record.State ?? {}) as { ExitCode?: number; Health?: { Status?: string } | null };
@@ -113,7 +113,7 @@ function acceptorOf(
     const { Labels } = (container.record.Config ?? {}) as { Labels?: Record<string, string> | null };
     return (
       (ids === undefined || ids.length === 0 ? !filters.id?.length : ids.some((id) => container.id.startsWith(id))) &&
-      (names === undefined || names.has(container.name)) &&
+      isCalledSo(container.name) &&
       (isTask === undefined || isTask === (container.record.Managed === true)) &&
       (!filters.label?.length || matchesLabels(Labels ?? undefined, filters.label)) &&
       (exitCodes.length === 0 || (isOver(container, status) && exitCodes.includes(state.ExitCode ?? 0))) &&
@@ -196,10 +196,11 @@ function portsOf(filter: string, text: string): string[] {
 }
 
 /** As Docker compares: equal to one of the values, or matched by it as by a regular expression, with the slash or without. */
-function namesMatching(wanted: readonly string[], containers: readonly Container[]): ReadonlySet<string> {
-  const names = containers.map(({ name }) => name);
-  const full = [...names, ...names.map((name) => `/${name}`)];
-  return new Set(wanted.flatMap((value) => [...textsMatching(value, full)].map((name) => name.replace(/^\//, ""))));
+function nameFilter(wanted: readonly string[] | undefined): (name: string) => boolean {
+  if (wanted === undefined || wanted.length === 0) return () => true;
+  const expressions = wanted.map(readExpression);
+  return (name) =>
+    [`/${name}`, name].some((full) => wanted.includes(full) || expressions.some((matches) => matches(full)));
 }
 
 function hasVolume(container: Container, wanted: readonly string[]): boolean {

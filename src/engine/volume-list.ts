@@ -4,8 +4,8 @@ import { treeSize } from "../fstree/size.ts";
 import { refused } from "./container/refusal.ts";
 import type { VolumeNote } from "./container/volumes.ts";
 import { mountsOf } from "./containers.ts";
-import { textsMatching } from "./expression.ts";
 import { matchesLabels } from "./filters.ts";
+import { readExpression } from "./go-expression.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A volume of Docker's driver `local`. */
@@ -42,14 +42,13 @@ export interface VolumeFilters {
  */
 export function listVolumes(workspace: Workspace, filters: VolumeFilters = {}): VolumeSummary[] {
   const { volumes } = workspace;
-  const all = volumes.names();
-  const accepts = acceptorOf(filters, all);
+  const accepts = acceptorOf(filters);
   const notes = notesOf(workspace);
   const users = new Map<string, number>();
   for (const container of workspace.containers.list())
     for (const name of new Set(mountsOf(container).map(({ name }) => name)))
       users.set(name, (users.get(name) ?? 0) + 1);
-  return all.flatMap((name): VolumeSummary[] => {
+  return volumes.names().flatMap((name): VolumeSummary[] => {
     const path = volumes.dataOf(name);
     const created = changeOf(path);
     if (created === undefined) return [];
@@ -73,20 +72,16 @@ export function withSizes(volumes: readonly VolumeSummary[]): VolumeSummary[] {
 
 const FILTERS: readonly string[] = ["dangling", "driver", "label", "name"];
 
-function acceptorOf(filters: VolumeFilters, all: readonly string[]): (volume: VolumeSummary) => boolean {
+function acceptorOf(filters: VolumeFilters): (volume: VolumeSummary) => boolean {
   const stranger = Object.keys(filters).find((name) => !FILTERS.includes(name));
   if (stranger !== undefined) throw refused(`Invalid filter '${stranger}'`);
   const isDangling = danglingOf(filters.dangling);
-  const names = filters.name?.length
-    ? new Set(filters.name.flatMap((value) => [...textsMatching(value, all)]))
-    : undefined;
-  const isWanted = (values: readonly string[] | undefined, matches: (value: string) => boolean): boolean =>
-    values === undefined || values.length === 0 || values.some(matches);
+  const names = filters.name?.map((name) => ({ name, matches: readExpression(name) })) ?? [];
   return ({ name, labels, containers }) =>
     (isDangling === undefined || isDangling === (containers === 0)) &&
-    isWanted(filters.driver, (driver) => driver === "local") &&
+    (!filters.driver?.length || filters.driver.includes("local")) &&
     (!filters.label?.length || matchesLabels(labels ?? undefined, filters.label)) &&
-    (names === undefined || names.has(name));
+    (names.length === 0 || names.some((wanted) => wanted.name === name || wanted.matches(name)));
 }
 
 function danglingOf(values: readonly string[] | undefined): boolean | undefined {
