@@ -1,5 +1,11 @@
-#!/usr/bin/env node
-/** The command `varve`: parses, runs one command, reports, and ends with its exit code. */
+#!/bin/sh
+":"; // 2>/dev/null || exec node -- "$0" "$@"
+/**
+ * The command `varve`: parses, runs one command, reports, and ends with its exit code.
+ *
+ * The line above is a command for sh and nothing for JavaScript: without `--` node would take `--env-file`, which is an
+ * option of `create`, for its own, wherever it stands.
+ */
 import { CommanderError } from "commander";
 import { errnoOf, VarveError } from "../errors.ts";
 import { buildProgram } from "./program.ts";

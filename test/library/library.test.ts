@@ -55,8 +55,15 @@ describe("the package", () => {
     const [path] = Object.values(installed.manifest.bin) as [string];
     expect(installed.files.find((file) => file.path === path)?.mode).toBe(0o755);
     const command = join(installed.path, path);
-    expect(readFileSync(command, "utf8").split("\n")[0]).toBe("#!/usr/bin/env node");
     expect(spawnSync(command, ["--version"], { encoding: "utf8" }).stdout).toMatch(/^varve version \d/);
+  });
+
+  test("has a command that gets all its arguments, of which node takes none", () => {
+    const command = join(installed.path, (Object.values(installed.manifest.bin) as [string])[0]);
+    const root = join(scratch, "no-root");
+    const given = ["--root", root, "create", "--env-file", join(scratch, "no such file"), "image"];
+    const { status, stderr } = spawnSync(command, given, { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^varve: .*no such file/) });
   });
 
   test("loads no engine and nothing native before a store is opened", () => {
