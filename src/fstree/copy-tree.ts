@@ -24,18 +24,20 @@ import { type TreeEntry, walkTree } from "./tree.ts";
 export interface CopyOptions {
   /** Without it owners, devices and attributes that only root may set are left out. */
   readonly privileged: boolean;
+  /** Whether all attributes come along, and not only those that a layer has. */
+  readonly allXattrs?: boolean | undefined;
 }
 
 /**
  * Copies a whole tree into a directory that exists and has nothing in the way, as vfs makes a layer of its parent
  * (FORMATS 7.1). Content is shared with the source where the file system can. Hard links stay links; sockets become
- * pipes; of the attributes only a file's capabilities and an overlay's opaque mark come along.
+ * pipes; of the attributes only a file's capabilities and an overlay's opaque mark come along, unless all are asked for.
  */
 export function copyTree(source: string | Buffer, target: string | Buffer, options: CopyOptions): void {
   using from = new TreeRoot(source);
   using to = new TreeRoot(target);
   try {
-    new TreeCopy(from, to, options.privileged).run();
+    new TreeCopy(from, to, options).run();
   } catch (error) {
     throw asVarveError(error);
   }
@@ -45,14 +47,16 @@ class TreeCopy {
   readonly #from: TreeRoot;
   readonly #to: TreeRoot;
   readonly #privileged: boolean;
+  readonly #allXattrs: boolean;
   /** The first copy of each file that has several names. */
   readonly #copies = new Map<string, ByteString>();
   readonly #directories: { readonly path: ByteString; readonly stat: Stat }[] = [];
 
-  constructor(from: TreeRoot, to: TreeRoot, privileged: boolean) {
+  constructor(from: TreeRoot, to: TreeRoot, { privileged, allXattrs = false }: CopyOptions) {
     this.#from = from;
     this.#to = to;
     this.#privileged = privileged;
+    this.#allXattrs = allXattrs;
   }
 
   run(): void {
@@ -130,7 +134,7 @@ class TreeCopy {
   #copyXattrs(entry: TreeEntry, place: Place): void {
     if (!this.#privileged) return;
     for (const attribute of listXattrsAt(entry.dir, entry.base))
-      if (COPIED_XATTRS.has(attribute))
+      if (this.#allXattrs || COPIED_XATTRS.has(attribute))
         setXattrAt(place.dir, place.base, attribute, getXattrAt(entry.dir, entry.base, attribute)!);
   }
 }

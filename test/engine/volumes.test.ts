@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -6,11 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBucket } from "../../src/engine/bolt.ts";
 import { openStore } from "../../src/engine/store.ts";
 import { VarveError } from "../../src/errors.ts";
+import { TYPE } from "../../src/tar/header.ts";
 import { tarOf } from "../../src/testing/tar-entries.ts";
 import { lacking, start } from "../tools/dockerd.ts";
 import { ask, documentsOf } from "../tools/engine-api.ts";
 
 const lack = lacking("root", "dockerd", "docker");
+const bare = lacking("root", "dockerd", "docker", "getfattr");
 
 interface DockerVolume {
   readonly Name: string;
@@ -20,6 +23,19 @@ interface DockerVolume {
   readonly Options: object | null;
   /** Docker does not count what volumes with options hold, which may be anywhere. */
   readonly UsageData?: { readonly Size: number; readonly RefCount: number } | undefined;
+}
+
+/** What is in the only volume without a name: attributes, modes, owners, sizes, and times but for the volume's own. */
+function contentIn(root: string): string {
+  const volumes = join(root, "volumes");
+  const [name] = readdirSync(volumes).filter((name) => name.length === 64);
+  const below = { cwd: join(volumes, name!, "_data"), encoding: "utf8" } as const;
+  const all = "find . -mindepth 1 -printf '%p %m %U:%G %s %T@\\n' | sort";
+  return execFileSync(
+    "sh",
+    ["-c", `getfattr -Rhd -m - . && find . -maxdepth 0 -printf '%m %U:%G\\n' && ${all}`],
+    below,
+  );
 }
 
 /** So many that their notes take pages of several levels. */
@@ -106,4 +122,32 @@ describe.skipIf(lack)(`volumes that a dockerd has made${lack ?? ""}`, () => {
       { numRuns: 300 },
     );
   });
+});
+
+test.skipIf(bare)(`a new volume gets what the image has at its place, as from a dockerd${bare ?? ""}`, async () => {
+  const scratch = mkdtempSync(join(tmpdir(), "varve-volumes-"));
+  const roots = { theirs: join(scratch, "theirs"), ours: join(scratch, "ours") };
+  const capability = Buffer.from("0100000200040000000000000000000000000000", "hex").toString("latin1");
+  const xattrs = { "user.note": "kept", "trusted.odd": "too" };
+  const tar = tarOf([
+    { name: "kept/", mode: 0o751, uid: 3, gid: 4, xattrs: { "user.of": "a directory" } },
+    { name: "kept/file", content: "text", mode: 0o4755, uid: 5, gid: 6, xattrs },
+    { name: "kept/able", content: "x", mode: 0o755, xattrs: { "security.capability": capability } },
+    { name: "kept/again", type: TYPE.hardLink, linkname: "kept/file" },
+    { name: "kept/link", type: TYPE.symlink, linkname: "/nowhere" },
+  ]);
+  try {
+    for (const root of [roots.theirs, roots.ours]) {
+      await using dockerd = await start({ root });
+      await dockerd.docker(["import", "-c", "VOLUME /kept", "-", "base:1"], { input: tar });
+      if (root === roots.theirs) await dockerd.docker(["create", "base:1", "x"]);
+    }
+    await using store = await openStore({ root: roots.ours });
+    await store.create("base:1", { config: { Cmd: ["x"] } });
+    const theirs = contentIn(roots.theirs);
+    expect(theirs).toContain('user.note="kept"');
+    expect(contentIn(roots.ours)).toBe(theirs);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 });

@@ -69,7 +69,7 @@ export class LocalVolumes {
     makeDirectory(join(this.#directory, name), 0o701, { uid: 0, gid: 0 });
     try {
       makeDirectory(this.dataOf(name), 0o755, rootIdentity(this.#idMap));
-      if (content !== undefined) copyTree(content, this.dataOf(name), { privileged: isRoot() });
+      if (content !== undefined) copyTree(content, this.dataOf(name), { privileged: isRoot(), allXattrs: true });
       if (this.#sync) for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
     } catch (error) {
       this.remove(name);
