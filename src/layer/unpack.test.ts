@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../digest/digest.ts";
 import type { DiffApplier } from "../driver/driver.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { abortable, type ByteSource } from "../io/byte-source.ts";
 import type { EntrySink } from "../tar/disassemble.ts";
 import { tarOf } from "../testing/tar-entries.ts";
 import type { SplitSink } from "./metadata.ts";
@@ -70,5 +70,19 @@ describe("unpacking", () => {
     await unpack(pieces(), { applier: applierOf(new Tree()), split });
     expect(events.slice(0, 4)).toEqual(["first", "full", "drained", "second"]);
     expect(events.filter((event) => event === "drained").length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("can be cancelled though its stream never waits", async () => {
+    const split: SplitSink = { full: false, write() {}, drained: async () => {} };
+    const abort = new AbortController();
+    async function* endless(): ByteSource {
+      setImmediate(() => abort.abort());
+      const zeros = Buffer.alloc(64 << 10);
+      for (let at = 0; at < 1000; at++) yield zeros;
+    }
+    const stream = abortable(endless(), abort.signal);
+    await expect(unpack(stream, { applier: applierOf(new Tree()), split })).rejects.toMatchObject({
+      code: "cancelled",
+    });
   });
 });

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { DiffID } from "../digest/chain-id.ts";
 import { Digester } from "../digest/digest.ts";
 import type { DiffApplier } from "../driver/driver.ts";
@@ -45,8 +46,13 @@ export async function takeApart(
     }
     total += chunk.length;
     onBytes?.(total);
+    // A stream that never waits, as that of a container's changes, would keep everybody else from their turn until its end.
+    if (total % BREATH < chunk.length) await setImmediate();
   }
   disassembler.end();
 }
 
 const WINDOW = 1 << 20;
+
+/** Bytes after which the event loop gets its turn. */
+const BREATH = 4 << 20;
