@@ -45,6 +45,8 @@ describe("local volumes", () => {
     expect(() => volumes.checkName("x")).toThrow("create x: volume name is too short");
     for (const name of ["../x", "a/b", ".a", "a b", ""])
       expect(() => volumes.checkName(name)).toThrow("includes invalid characters for a local volume name");
+    for (const name of ["metadata.db", "backingFsBlockDev"])
+      expect(() => volumes.checkName(name)).toThrow(`create ${name}: docker keeps a file of its own under this name`);
     mkdirSync(join(scratch, "volumes"));
     writeFileSync(join(scratch, "volumes/metadata.db"), "no database");
     expect(() => volumes.checkName("there")).toThrow(expect.objectContaining({ code: "corrupt" }));

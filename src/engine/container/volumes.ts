@@ -38,7 +38,7 @@ export class LocalVolumes {
 
   /**
    * @throws VarveError `invalid-argument` with Docker's text for a name that it refuses, `conflict` for one that a
-   *   plugin's volume may have
+   *   plugin's volume, or a file of dockerd's own, may have
    */
   checkName(name: string): void {
     if (name.length === 1)
@@ -47,6 +47,8 @@ export class LocalVolumes {
       throw refused(
         `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
       );
+    if (OWN_FILES.includes(name))
+      throw new VarveError("conflict", `create ${name}: docker keeps a file of its own under this name`, { name });
     if (this.has(name)) return;
     const { driver = LOCAL } = this.notes().get(name) ?? {};
     if (driver !== LOCAL)
@@ -155,6 +157,8 @@ function readNote(bytes: Buffer): VolumeNote {
 }
 
 const DATA = "_data";
+/** Beside the volumes. A dockerd does not start where the first one is a directory. */
+const OWN_FILES: readonly string[] = ["metadata.db", "backingFsBlockDev"];
 const LOCAL = "local";
 
 /** @returns false when there is something already */
