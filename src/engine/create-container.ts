@@ -79,6 +79,7 @@ export async function createContainer(
       },
       // The record first: should we die in between, it can be seen, and removed.
       beside: () => {
+        options.signal?.throwIfAborted();
         const name = nameOf(workspace, options.name ?? found.name, id);
         if (image !== undefined && !workspace.images.has(image.id))
           throw new VarveError("not-found", `No such image: ${imageName}`, { name: imageName });
