@@ -15,7 +15,7 @@ const BATCH = 1024 * 1024;
  */
 export async function writeOut(output: number | Writable, source: ByteSource): Promise<number> {
   if (typeof output !== "number") return await writeAll(output, source);
-  const isPlaced = fstatSync(output).isFile();
+  const isPlaced = isFile(output);
   let written = 0;
   let writing: Promise<void> = Promise.resolve();
   const begin = async (batch: Buffer): Promise<void> => {
@@ -32,6 +32,14 @@ export async function writeOut(output: number | Writable, source: ByteSource): P
     throw asVarveError(error);
   }
   return written;
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch (error) {
+    throw asVarveError(error);
+  }
 }
 
 async function* batchesOf(source: ByteSource): AsyncGenerator<Buffer> {

@@ -181,6 +181,7 @@ export function storeSuite(way: string, make: MakeBench): void {
         const full = openSync("/dev/full", "w");
         expect(await failure(store.saveTo(full, ["b:1"]))).toMatchObject({ code: "no-space" });
         closeSync(full);
+        expect(await failure(store.saveTo(99_999, ["b:1"]))).toMatchObject({ code: "system" });
       });
 
       test("no layer that is damaged, also when half the archive is out", async () => {
