@@ -114,23 +114,29 @@ export async function peek(
     if (step.done) break;
     read = Buffer.concat([read, step.value]);
   }
+  return { head: read.subarray(0, length), whole: continued(read, iterator) };
+}
 
-  let rest = read.length > 0 ? read : undefined;
-  const whole: AsyncIterableIterator<Uint8Array> = {
+/**
+ * A source that was begun by hand: what was read of it already, or what of that is wanted, and then the rest. Not a
+ * generator, whose `return` would not reach the source before the first `next`.
+ */
+export function continued(first: Uint8Array, iterator: AsyncIterator<Uint8Array>): AsyncIterableIterator<Uint8Array> {
+  let rest = first.length > 0 ? first : undefined;
+  const source: AsyncIterableIterator<Uint8Array> = {
     async next() {
       if (rest === undefined) return await iterator.next();
       const value = rest;
       rest = undefined;
       return { done: false, value };
     },
-    // Not a generator, whose `return` would not reach the source before the first `next`.
     async return() {
       await iterator.return?.();
       return { done: true, value: undefined };
     },
-    [Symbol.asyncIterator]: () => whole,
+    [Symbol.asyncIterator]: () => source,
   };
-  return { head: read.subarray(0, length), whole };
+  return source;
 }
 
 /**

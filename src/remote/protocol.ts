@@ -1,5 +1,5 @@
 import { VarveError } from "../errors.ts";
-import type { ByteSource } from "../io/byte-source.ts";
+import { type ByteSource, continued } from "../io/byte-source.ts";
 import { readValue, writeValue } from "./value.ts";
 
 /**
@@ -65,25 +65,6 @@ export async function readArguments(body: ByteSource): Promise<{ given: readonly
     if (end < 0) continue;
     const given = readValue(Buffer.concat(parts).toString());
     if (!Array.isArray(given)) throw new VarveError("invalid-argument", "the arguments of a call are a list");
-    return { given, stream: restOf(step.value.subarray(end + 1), iterator) };
+    return { given, stream: continued(step.value.subarray(end + 1), iterator) };
   }
-}
-
-/** Not a generator, whose `return` would not reach the source before the first `next`. */
-function restOf(first: Uint8Array, iterator: AsyncIterator<Uint8Array>): AsyncIterableIterator<Uint8Array> {
-  let rest = first.length > 0 ? first : undefined;
-  const source: AsyncIterableIterator<Uint8Array> = {
-    async next() {
-      if (rest === undefined) return await iterator.next();
-      const value = rest;
-      rest = undefined;
-      return { done: false, value };
-    },
-    async return() {
-      await iterator.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => source,
-  };
-  return source;
 }
