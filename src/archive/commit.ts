@@ -2,6 +2,7 @@ import { type DiffID, EMPTY_LAYER_DIFF_ID } from "../digest/chain-id.ts";
 import { EMPTY_IMAGE_CONFIG, formatImageConfig, type ImageConfig, rootFSOf } from "../image/config.ts";
 import type { ContainerConfig } from "../image/container-config.ts";
 import type { Image, ImageID } from "../image/image.ts";
+import { throwIfCancelled } from "../io/byte-source.ts";
 import type { RWLayer } from "../layer/rw-layer.ts";
 import type { Stores } from "./archive.ts";
 import { applyChanges } from "./changes.ts";
@@ -49,6 +50,7 @@ export async function commitContainer(
   const tar = await container.layer.tarStream();
   const layer = await stores.layers.register(tar, parent?.chainID, { signal: options.signal });
   return await withLayer(layer, async () => {
+    throwIfCancelled(options.signal);
     const config = mergeConfig(changed, container.config);
     const raw = formatImageConfig({
       ...inherited(parent),
