@@ -1,4 +1,5 @@
 import { VarveError } from "../errors.ts";
+import { containerConfigType } from "../image/container-config.ts";
 import { foldKey } from "../json/fold.ts";
 import type { Json } from "../json/json.ts";
 import { plainOf } from "./json-body.ts";
@@ -22,7 +23,7 @@ type Plain = Readonly<Record<string, unknown>>;
 export function createBody(json: Json | undefined): CreateBody {
   const body = (json === undefined ? {} : (plainOf(json) ?? {})) as Plain;
   const named = (name: string): unknown => fieldOf(body, name);
-  const config = Object.entries(body).filter(([key]) => CONFIG_FIELDS.has(foldKey(key)));
+  const config = Object.entries(body).filter(([key]) => containerConfigType.hasField(key));
   return {
     config: config.length === 0 ? undefined : Object.fromEntries(config),
     hostConfig: withFieldsBeside(objectOf(named("HostConfig"), "HostConfig"), named),
@@ -60,11 +61,3 @@ const BESIDE = [
   ["MemorySwap", "MemorySwap"],
   ["VolumeDriver", "VolumeDriver"],
 ] as const;
-
-const CONFIG_FIELDS: ReadonlySet<string> = new Set(
-  [
-    ...["Hostname", "Domainname", "User", "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "Tty"],
-    ...["OpenStdin", "StdinOnce", "Env", "Cmd", "Healthcheck", "ArgsEscaped", "Image", "Volumes", "WorkingDir"],
-    ...["Entrypoint", "NetworkDisabled", "MacAddress", "OnBuild", "Labels", "StopSignal", "StopTimeout", "Shell"],
-  ].map(foldKey),
-);
