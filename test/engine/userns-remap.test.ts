@@ -60,7 +60,7 @@ describe.skipIf(lack)(`a remapped root${lack ?? ""}`, () => {
 
   test("has the modes and owners that dockerd gives", () => {
     varve(["load", "-q", "-i", archive]);
-    varve(["create", "--name", "made", "mapped"]);
+    varve(["create", "--name", "made", "mapped", "/x"]);
     varve(["tag", "mapped", "again"]);
     const [mine, dockers] = [ours, theirs].map((root) => layoutOf(root));
     for (const [path, said] of mine!) expect(`${path} ${said}`).toBe(`${path} ${dockers!.get(path)}`);
