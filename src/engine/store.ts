@@ -3,10 +3,8 @@ import type { Writable } from "node:stream";
 import type { ImageSource, LayerProgress } from "../archive/archive.ts";
 import type { LoadEvent, LoadedImage } from "../archive/load.ts";
 import type { SaveFormat } from "../archive/save.ts";
-import { rootIdentity } from "../driver/home.ts";
 import { asVarveError, isVarveError, VarveError } from "../errors.ts";
 import type { Change } from "../fstree/changes.ts";
-import type { Identity } from "../fstree/id-map.ts";
 import type { ImageID } from "../image/image.ts";
 import { abortable, type ByteSource, copies } from "../io/byte-source.ts";
 import { familiarString, parseNormalized, withDefaultTag } from "../reference/reference.ts";
@@ -620,36 +618,8 @@ export class Store implements AsyncDisposable {
   /** Unpacks a tar into a directory of a container. Needs root. @throws VarveError `not-found`, `invalid-archive` */
   copyIn(name: string, path: string | Uint8Array, tar: ByteSource, options: CopyInOptions = {}): Promise<void> {
     return this.#long(async () => {
-      const workspace = this.#workspace;
-      const { copyIn } = await import("./copy-in.ts");
-      const { hostUser } = await import("./host-user.ts");
-      const { hostMounts } = await import("./container/host-mounts.ts");
-      const { MountedContainer } = await import("./container/mounted.ts");
-      await workspace.prepareToWrite(options.signal);
-      using lease = workspace.lease();
-      const { container, layer, mounted, isReadonly } = await workspace.commit(async () => {
-        const { container, layer } = holdContainer(workspace, name, lease);
-        const isReadonly = workspace.containers.hostConfig(container.id).readonlyRootfs;
-        return { container, layer, isReadonly, mounted: await layer.mount() };
-      }, options.signal);
-      try {
-        const { idMap } = workspace.driver;
-        using whole = new MountedContainer(mounted, hostMounts(workspace, container), {
-          owner: rootIdentity(idMap),
-          id: container.id,
-          places: workspace.mountPlaces,
-        });
-        const check = (): void => whole.checkWritable(bytesOf(path), isReadonly);
-        const ownerOf = (): Identity | undefined => {
-          const user = options.copyUIDGID === true ? configOf(container).user : "";
-          return user === "" ? undefined : hostUser(user);
-        };
-        await copyIn(whole.path, bytesOf(path), tar, idMap, { ...options, ownerOf, container: name, check });
-      } finally {
-        await layer.unmount();
-      }
-      const attributes = eventAttributes(container);
-      workspace.events.append({ type: "container", action: "extract-to-dir", id: container.id, attributes });
+      const { copyIntoContainer } = await import("./copy-into-container.ts");
+      await copyIntoContainer(this.#workspace, name, bytesOf(path), tar, options);
     });
   }
 
