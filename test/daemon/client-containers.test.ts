@@ -73,7 +73,7 @@ const SESSION: readonly Line[] = [
     ...["ancestor=base:1", "ancestor=kid", "ancestor=nope", "before=rich", "since=plain", "since=nope", "exited=0"],
     ...[
       "exited=x",
-      "id=0",
+      "id=zz",
       "volume=/host",
       "volume=/nope",
       "network=bridge",

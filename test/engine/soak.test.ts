@@ -52,7 +52,7 @@ const actions = {
   ...(driver === "rootless"
     ? {}
     : {
-        create: (store) => store.create(pick(tags)),
+        create: (store) => store.create(pick(tags), { config: { Cmd: ["x"] } }),
         commit: async (store) => {
           const container = pick(await store.containers());
           if (container !== undefined) await store.commit(container.id, { reference: "mine:1" });
